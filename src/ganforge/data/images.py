@@ -1,0 +1,138 @@
+"""Images as uint8, one split or all of them, and their fitting to a size and a number of channels."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganforge.errors import DataError
+
+__all__ = ["Array", "Images", "Source", "default_size", "fitted", "parted"]
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's own grey
+CHUNK = 2048  # images resized at a time
+LARGEST_DEFAULT = 64
+
+
+@runtime_checkable
+class Images(Protocol):
+    """One split: a row of images of one shape, read by their numbers.
+
+    Attributes:
+        shape: (C, H, W).
+        labels: class numbers (N,), or None.
+        tensor: all of them, (N, C, H, W), if they lie in memory; else None.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+    @property
+    def labels(self) -> Tensor | None: ...
+    @property
+    def tensor(self) -> Tensor | None: ...
+    def __len__(self) -> int: ...
+    def read(self, index: Int64[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
+        """The images of these numbers; DataError if a file can't be read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Array:
+    """Images that lie in memory (or in a mapped file)."""
+
+    tensor: UInt8[Tensor, "N C H W"]
+    labels: Int64[Tensor, " N"] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        _, channels, height, width = self.tensor.shape
+        return channels, height, width
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def read(self, index: Int64[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
+        return self.tensor[index]
+
+    def part(self, index: Int64[Tensor, " n"] | slice) -> "Array":
+        """Some of the images; a slice shares their memory."""
+        return Array(self.tensor[index], None if self.labels is None else self.labels[index])
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set, split.
+
+    Attributes:
+        name: what the user called it.
+        train: images to learn from.
+        held_out: images kept out of training, for choosing checkpoints; or None.
+        test: images for the final figures; or None.
+        classes: the names of the labels' numbers; or None.
+    """
+
+    name: str
+    train: Images
+    held_out: Images | None = None
+    test: Images | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.train.shape
+
+    def describe(self) -> str:
+        """One line for people: how many images of which shape, in which splits."""
+        splits = [f"{len(self.held_out):,} held out"] if self.held_out else []
+        splits += [f"{len(self.test):,} for testing"] if self.test else []
+        splits += [f"{len(self.classes)} classes"] if self.classes else []
+        shape = "×".join(map(str, self.shape))
+        return ", ".join([f"{self.name}: {len(self.train):,} training images of {shape}", *splits])
+
+
+def _power_of_two(side: int) -> bool:
+    return side & (side - 1) == 0
+
+
+def default_size(sides: set[int]) -> int:
+    """The size to train at, from the shorter sides that were seen: their own, or a power of two that all contain."""
+    smallest = min(sides)
+    if len(sides) == 1 and (smallest == 28 or _power_of_two(smallest)):
+        return smallest
+    return min(1 << (smallest.bit_length() - 1), LARGEST_DEFAULT)
+
+
+def parted(name: str, total: int, held_out: int | None, default: int) -> int:
+    """How many images to keep out of training; DataError if that leaves fewer than two to learn from."""
+    count = default if held_out is None else held_out
+    if total < 2:
+        raise DataError(f"{name!r} holds {total} image: a generator needs at least 2 to learn from, better thousands.")
+    if total - count < 2:
+        raise DataError(
+            f"held_out = {count} leaves {max(total - count, 0)} of {total} images in {name!r}: set it lower."
+        )
+    return count
+
+
+def _grey(images: Tensor) -> Tensor:
+    return (images * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def _fitted_chunk(images: UInt8[Tensor, "n C H W"], size: int, channels: int) -> UInt8[Tensor, "n c size size"]:
+    side = min(images.shape[-2:])
+    top, left = ((length - side) // 2 for length in images.shape[-2:])
+    square = images[..., top : top + side, left : left + side].float()
+    square = _grey(square) if channels < images.shape[1] else square
+    if side != size:
+        square = F.interpolate(square, (size, size), mode="bicubic", antialias=True)
+    return square.round_().clamp_(0, 255).to(torch.uint8).expand(-1, channels, -1, -1)
+
+
+def fitted(images: UInt8[Tensor, "N C H W"], size: int, channels: int) -> UInt8[Tensor, "N c size size"]:
+    """Centre-cropped to a square, resized with antialiasing, turned grey or RGB; as it is where it fits already."""
+    if tuple(images.shape[1:]) == (channels, size, size):
+        return images
+    return torch.cat([_fitted_chunk(chunk, size, channels) for chunk in images.split(CHUNK)])

@@ -1,0 +1,71 @@
+"""Where real images come from: a name or a path, recognised by looking at it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ganforge.data.array import is_array, open_array
+from ganforge.data.folder import SUFFIXES, open_folder
+from ganforge.data.idx import is_idx, open_idx, open_mnist
+from ganforge.data.images import Source
+from ganforge.errors import DataError
+
+__all__ = ["NAMED", "open_source"]
+
+NAMED = {"mnist": open_mnist}
+"""Data sets that come with the package: name -> function of size, channels, held_out."""
+
+CHOICES = f"{', '.join(map(repr, NAMED))}, a folder of images, IDX files, or a .npy/.npz array"
+
+
+def open_source(
+    *,
+    source: Annotated[str, Field(description="'mnist', a folder of images, IDX files, or a .npy/.npz array")] = "mnist",
+    size: Annotated[
+        int | None, Field(description="height and width to train at; by default chosen by looking", ge=4)
+    ] = None,
+    channels: Annotated[
+        Literal[1, 3] | None, Field(description="1 for grey, 3 for colour; by default chosen by looking")
+    ] = None,
+    held_out: Annotated[
+        int | None,
+        Field(description="images kept out of training to choose checkpoints; default a tenth to a sixth", ge=0),
+    ] = None,
+    memory: Annotated[
+        float, Field(description="GiB that decoded images may take; above it files are decoded again each epoch", ge=0)
+    ] = 4.0,
+) -> Source:
+    """A data set, opened and split; the arguments are a recipe's [data].
+
+    "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
+    folder and below it, IDX files (in a folder, or one), a NumPy array. Images are cropped to their central square
+    and resized with antialiasing; in memory as uint8 if they fit.
+
+    Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
+
+    >>> open_source().describe()
+    'mnist: 50,000 training images of 1×28×28, 10,000 held out, 10,000 for testing, 10 classes'
+    """
+    fit = {"size": size, "channels": channels, "held_out": held_out}
+    if source in NAMED:
+        return NAMED[source](**fit)
+    path = Path(source).expanduser()
+    try:
+        if is_array(path):
+            return open_array(path, **fit)
+        if path.exists() and is_idx(path):
+            return open_idx(path, **fit)
+        if path.is_dir():
+            return open_folder(path, size=size, channels=channels, held_out=held_out, memory=memory)
+    except PermissionError as error:
+        raise DataError(f"no permission to read '{error.filename}': change its mode or choose another path.") from None
+    raise _unusable(source, path)
+
+
+def _unusable(source: str, path: Path) -> DataError:
+    if not path.exists():
+        return DataError(f"there is no data at {source!r}: give {CHOICES}.")
+    if path.suffix.lower() in SUFFIXES:
+        return DataError(f"{source!r} is a single image: give the folder that it lies in.")
+    return DataError(f"the format of {source!r} is unknown: give {CHOICES} (archives must be unpacked).")

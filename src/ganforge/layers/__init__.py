@@ -1,0 +1,17 @@
+"""What several papers share, in the field's own words."""
+
+from ganforge.layers.batch import mixes_samples
+from ganforge.layers.labels import refuse_labels
+from ganforge.layers.output import Output
+from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
+from ganforge.layers.weights import normal_weights_
+
+__all__ = [
+    "Output",
+    "SpectralNorm",
+    "advance",
+    "advance_spectral_norms",
+    "mixes_samples",
+    "normal_weights_",
+    "refuse_labels",
+]

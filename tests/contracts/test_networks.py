@@ -1,0 +1,194 @@
+"""Every file in networks/, by the arguments in its TINY; and what single ones promise besides."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ganforge.networks
+from ganforge.errors import RecipeError
+from ganforge.layers import SpectralNorm, mixes_samples
+from ganforge.networks import dcgan
+
+FILES = [
+    importlib.import_module(f"ganforge.networks.{info.name}")
+    for info in pkgutil.iter_modules(ganforge.networks.__path__)
+]
+each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.__name__.rpartition(".")[2])
+SHAPES = [(1, 16, 16), (3, 32, 32)]
+
+
+def players(file: ModuleType, shape: tuple[int, int, int]) -> tuple[Any, Any]:
+    return file.Generator(shape=shape, **file.TINY["generator"]), file.Discriminator(
+        shape=shape, **file.TINY["discriminator"]
+    )
+
+
+def latents(G: Any, count: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(count, G.z_dim, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+@each_file
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_shapes_and_range(file: ModuleType, shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+    G, D = (player.to(dtype) for player in players(file, shape))
+    x = G(latents(G, 4, dtype) * 10)
+    assert x.shape == (4, *shape)
+    assert x.dtype == dtype
+    assert x.abs().max() <= 1
+    logits = D(x)
+    assert logits.shape == (4,)
+    assert logits.dtype == dtype
+
+
+@each_file
+def test_tiny_is_complete_and_small(file: ModuleType) -> None:
+    assert set(file.TINY) == {"generator", "discriminator", "shape"}
+    G, D = players(file, file.TINY["shape"])
+    assert sum(weight.numel() for player in (G, D) for weight in player.parameters()) < 100_000
+
+
+@each_file
+def test_everything_that_a_discriminator_knows(file: ModuleType) -> None:
+    _, D = players(file, file.TINY["shape"])
+    x = torch.randn(4, *file.TINY["shape"])
+    output = D.eval().full(x)
+    assert torch.equal(output.logits[0], D(x))
+    assert output.features
+    assert all(len(feature) == 4 for feature in output.features)
+    assert output.aux is None
+
+
+@each_file
+def test_evaluation_is_deterministic_and_by_sample(file: ModuleType) -> None:
+    G, D = (player.eval() for player in players(file, file.TINY["shape"]))
+    z = latents(G, 4)
+    assert torch.equal(G(z), G(z))
+    assert torch.allclose(G(z)[2:3], G(z[2:3]), atol=1e-6)
+    assert torch.allclose(D(G(z))[2:3], D(G(z[2:3])), atol=1e-6)
+
+
+@each_file
+def test_gradients_reach_every_weight(file: ModuleType) -> None:
+    G, D = players(file, file.TINY["shape"])
+    D(G(latents(G, 4))).square().sum().backward()
+    for player in (G, D):
+        for name, weight in player.named_parameters():
+            assert weight.grad is not None, name
+            assert weight.grad.isfinite().all(), name
+            assert weight.grad.abs().sum() > 0, name
+
+
+def sensitivity(network: Any, x: Tensor) -> Tensor:
+    """How much the first sample's output, in training, depends on each sample."""
+    x = x.clone().requires_grad_()
+    torch.manual_seed(0)  # dropout
+    (gradient,) = torch.autograd.grad(network(x)[0].square().sum(), x)
+    return gradient.flatten(1).abs().sum(1)
+
+
+@each_file
+def test_networks_that_dont_mix_samples_dont(file: ModuleType) -> None:
+    G, D = players(file, file.TINY["shape"])
+    for player, x in ((G, latents(G, 4)), (D, torch.randn(4, *file.TINY["shape"]))):
+        others = sensitivity(player.train(), x)[1:].sum()
+        assert (others > 0) == mixes_samples(player)
+
+
+@each_file
+def test_labels_are_refused_by_networks_that_have_no_use_for_them(file: ModuleType) -> None:
+    G, D = players(file, file.TINY["shape"])
+    y = torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(RecipeError, match=r"Generator can't use labels"):
+        G(latents(G, 2), y)
+    with pytest.raises(RecipeError, match=r"Discriminator can't use labels"):
+        D(torch.zeros(2, *file.TINY["shape"]), y)
+
+
+@each_file
+def test_the_same_seed_gives_the_same_weights(file: ModuleType) -> None:
+    torch.manual_seed(3)
+    first = players(file, file.TINY["shape"])
+    torch.manual_seed(3)
+    second = players(file, file.TINY["shape"])
+    for one, other in zip(first, second, strict=True):
+        assert all(torch.equal(one.state_dict()[name], value) for name, value in other.state_dict().items())
+
+
+# DCGAN
+
+
+@pytest.mark.parametrize("size", dcgan.SIZES)
+@pytest.mark.parametrize("norm", dcgan.NORMS)
+def test_dcgan_at_every_size(size: int, norm: str) -> None:
+    G = dcgan.Generator(shape=(2, size, size), z_dim=4, width=2)
+    D = dcgan.Discriminator(shape=(2, size, size), width=2, norm=norm)
+    assert D(G(torch.randn(2, 4))).shape == (2,)
+    assert mixes_samples(D) == (norm == "batch")
+
+
+@pytest.mark.parametrize("shape", [(1, 48, 48), (3, 32, 64), (1, 512, 512), (1, 8, 8)], ids=str)
+def test_dcgan_says_which_sizes_it_can_make(shape: tuple[int, int, int]) -> None:
+    for player in (dcgan.Generator, dcgan.Discriminator):
+        with pytest.raises(RecipeError, match=r"16, 28, 32, 64, 128 or 256"):
+            player(shape=shape)
+
+
+def test_dcgan_64_is_the_public_example() -> None:
+    G, D = dcgan.Generator(shape=(3, 64, 64)), dcgan.Discriminator(shape=(3, 64, 64))
+    assert G.z_dim == 100
+    assert sum(weight.numel() for weight in G.parameters()) == 3_576_704
+    assert sum(weight.numel() for weight in D.parameters()) == 2_765_568
+    assert [type(part) for part in G.ups[0]] == [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d]
+    assert [type(part) for part in D.downs[0]] == [nn.Conv2d, nn.LeakyReLU]
+    assert [type(part) for part in D.downs[1]] == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
+    weights = torch.cat([p.detach().flatten() for player in (G, D) for p in player.parameters() if p.ndim == 4])
+    assert float(weights.std()) == pytest.approx(0.02, rel=0.01)
+
+
+def test_spectral_dcgan_normalises_every_convolution() -> None:
+    D = dcgan.Discriminator(shape=(1, 16, 16), width=8, norm="spectral")
+    convolutions = [part for part in D.modules() if isinstance(part, nn.Conv2d)]
+    norms = [part for part in D.modules() if isinstance(part, SpectralNorm)]
+    assert len(convolutions) == len(norms) == 3
+    for norm in norms:
+        assert torch.linalg.matrix_norm(norm.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
+
+
+def formats(network: nn.Module, x: Tensor) -> list[tuple[str, bool]]:
+    """Which layers inside a network got a feature map that isn't channels_last."""
+    seen: list[tuple[str, bool]] = []
+
+    def look(name: str, x: Tensor) -> None:
+        if x.ndim == 4:
+            seen.append((name, x.is_contiguous(memory_format=torch.channels_last)))
+
+    for name, part in network.named_modules():
+        if not list(part.children()):
+            part.register_forward_hook(lambda _, inputs, out, name=name: (look(name, inputs[0]), look(name, out))[1])
+    network(x).sum().backward()
+    return seen
+
+
+@pytest.mark.parametrize("norm", dcgan.NORMS)
+def test_dcgan_runs_channels_last_all_through(norm: str) -> None:
+    G = dcgan.Generator(shape=(3, 32, 32), z_dim=8, width=4)
+    D = dcgan.Discriminator(shape=(3, 32, 32), width=4, norm=norm)
+    seen = formats(G, torch.randn(2, 8)) + formats(D, torch.randn(2, 3, 32, 32))
+    assert len(seen) > 20
+    assert [name for name, channels_last in seen if not channels_last] == []
+
+
+def test_a_gradient_penalty_can_be_differentiated_through_in_place_activations() -> None:
+    D = dcgan.Discriminator(shape=(1, 16, 16), width=2, norm="none").double()
+    x = torch.randn(2, 1, 16, 16, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(D(x).sum(), x, create_graph=True)
+    weight = D.downs[0][0].weight
+    (slope,) = torch.autograd.grad(gradient.square().sum(), weight)
+    assert slope.isfinite().all()
+    assert slope.abs().sum() > 0
