@@ -1,0 +1,34 @@
+# Everything that a newcomer, a developer and CI need; each target installs what it uses into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO ?= runs/demo
+
+.PHONY: install demo test check bench clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("ganforge needs Python 3.11 or newer; set PYTHON=python3.x") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: install  ## train the default recipe, judge it, make a picture
+	$(BIN)/ganforge train --out $(DEMO)
+	$(BIN)/ganforge sample $(DEMO) --seeds 0-99 --out $(DEMO)/samples.png
+	@echo "look at $(DEMO)/samples.png and $(DEMO)/report.html"
+
+check: install  ## style, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check  ## style, types, the rules of the house, and all tests
+	$(BIN)/pytest
+
+bench: install  ## our training step against the classic loops; about 20 minutes on two quiet cores
+	$(BIN)/python benchmarks/step.py
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

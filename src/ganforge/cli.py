@@ -1,0 +1,167 @@
+"""The command line: each verb parses, calls and prints. Progress goes to stderr, results to stdout."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="ganforge",
+    help="Train, judge and sample generative adversarial networks. Start with [bold]ganforge train[/bold].",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or one checkpoint in it")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, for programs")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="any key of the recipe, by its dotted path: train.batch=64"),
+]
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="[RECIPE]", help="a name that `ganforge recipes` lists, or a .toml file")
+    ] = None,
+    settings: Settings = None,
+    data: Annotated[str | None, typer.Option(help="mnist, a folder of images, an IDX folder, .npy or .npz")] = None,
+    out: Annotated[Path | None, typer.Option(help="the run folder to make; default: runs/RECIPE")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; short for train.device")] = None,
+    init_from: Annotated[Path | None, typer.Option(help="start from the weights of this run or checkpoint")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a GAN and judge it.
+
+    [bold]ganforge train[/bold] trains a DCGAN on handwritten digits that come with the package: about three minutes
+    on two CPU cores. Ctrl-C saves; [bold]ganforge resume RUN[/bold] goes on, bit for bit.
+
+    Examples:
+
+      ganforge train mlp_mnist_28 train.images=200000 --out runs/a
+
+      ganforge train dcgan_images_64 --data my_photos/ objective=hinge discriminator.norm=spectral
+    """
+    from ganforge import commands
+
+    words = [w for w in (recipe, *(settings or [])) if w]
+    commands.train(words, data=data, out=out, device=device, init_from=init_from, as_json=as_json)
+
+
+@app.command()
+def resume(run: RunPath, settings: Settings = None, as_json: AsJson = False) -> None:
+    """Go on with a run that was stopped, killed or finished.
+
+    The result has the same bits as a run that was never stopped. To train longer than planned:
+
+      ganforge resume runs/a train.images=400000
+    """
+    from ganforge import commands
+
+    commands.resume(run, settings or [], as_json=as_json)
+
+
+@app.command()
+def sample(
+    run: RunPath,
+    seeds: Annotated[
+        str, typer.Option(help="which samples: 0-63, or 1,7,23; a seed always gives the same image")
+    ] = "0-63",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="x.png: one grid; x.npy: an array; a folder: a PNG for each seed")
+    ] = Path("samples.png"),
+    batch: Annotated[int, typer.Option(min=1, help="images made at once")] = 256,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Make images with a trained generator: its best checkpoint, unless RUN names another one.
+
+    Each PNG carries its seed and model in its metadata.
+    """
+    from ganforge import commands
+
+    commands.sample(run, seeds, out, batch=batch, device=device, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    run: RunPath,
+    data: Annotated[str | None, typer.Option(help="other real images to judge against; default: the run's own")] = None,
+    split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
+    samples: Annotated[int, typer.Option(min=100, help="generated images, against as many real ones")] = 10_000,
+    extractor: Annotated[str | None, typer.Option(help="mnist or cifar10; default: by the number of channels")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Judge a generator: distances, precision and recall, beside the floor that real images reach.
+
+    Figures are comparable where the protocol's name is the same.
+    """
+    from ganforge import commands
+
+    commands.evaluate(run, data=data, split=split, samples=samples, extractor=extractor, device=device, as_json=as_json)
+
+
+@app.command()
+def recipes(as_json: AsJson = False) -> None:
+    """List the recipes that come with ganforge."""
+    from ganforge import commands
+
+    commands.recipes(as_json=as_json)
+
+
+@app.command()
+def recipe(
+    name: Annotated[str, typer.Argument(help="a name that `ganforge recipes` lists, or a .toml file")],
+    settings: Settings = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a recipe as TOML with every key, its value and what it means.
+
+    What it prints is a recipe file again: [bold]ganforge recipe dcgan_mnist_28 > mine.toml[/bold], edit, and
+    [bold]ganforge train mine.toml[/bold].
+    """
+    from ganforge import commands
+
+    commands.recipe(name, settings or [], as_json=as_json)
+
+
+def version(show: bool) -> None:
+    """Print the version and leave."""
+    if show:
+        from ganforge import __version__
+
+        typer.echo(f"ganforge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="print the version")
+    ] = False,
+) -> None:
+    """Options of the command itself."""
+
+
+def main() -> None:
+    """The entry point: a user's mistake ends in sentences on stderr and an exit code, never in a traceback."""
+    from ganforge.errors import GanforgeError
+
+    try:
+        app()
+    except GanforgeError as error:
+        for sentence in str(error).splitlines():
+            print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror or error}{where}; what was there before is untouched", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,103 @@
+"""What the verbs of the command line do, once their words are parsed."""
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from ganforge import view
+from ganforge.evaluate import evaluate as judged
+from ganforge.evaluate import extractor_name
+from ganforge.features import extractor as feature_extractor
+from ganforge.recipe import DEFAULT, Part, load_recipe, override, recipe_names, resolve, to_toml
+from ganforge.run import Run, begin, continued, recipe_of
+from ganforge.sample import load, save_samples, seeds_in
+
+__all__ = ["evaluate", "recipe", "recipes", "resume", "sample", "train"]
+
+
+def train(
+    words: list[str], *, data: str | None, out: Path | None, device: str | None, init_from: Path | None, as_json: bool
+) -> None:
+    """Begin a run and carry it out."""
+    name, settings = (DEFAULT, words) if not words or "=" in words[0] else (words[0], words[1:])
+    short = {"data.source": data, "train.device": device}
+    settings = [f"{k}={json.dumps(v)}" for k, v in short.items() if v is not None] + settings
+    recipe = override(load_recipe(name), settings)
+    path = out or free_folder(Path("runs") / recipe.name)
+    carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), as_json=as_json)
+
+
+def free_folder(path: Path) -> Path:
+    """The path itself, or the first of path-2, path-3, ... that isn't there."""
+    candidates: Iterator[Path] = (path if n == 1 else path.with_name(f"{path.name}-{n}") for n in range(1, 10_000))
+    return next(p for p in candidates if not p.exists())
+
+
+def resume(path: Path, settings: list[str], *, as_json: bool) -> None:
+    """Take a run up and carry it out."""
+    run = continued(path, settings=settings)
+    if run.complete:
+        view.say(f"{path} is complete at {run.state.images} images; to go on: ganforge resume {path} train.images=N")
+        view.result(run.final, as_json=as_json)
+    else:
+        carry_out(run, as_json=as_json)
+
+
+def carry_out(run: Run, *, as_json: bool) -> None:
+    """Play a run to its end, or to a signal: then exit with 128 plus the signal's number."""
+    signalled = view.watch(run)
+    if signalled:
+        view.say(f"saved at {run.state.images} images; go on with: ganforge resume {run.folder.path}")
+        sys.exit(128 + signalled)
+    view.result(run.final, as_json=as_json)
+
+
+def sample(path: Path, seeds: str, out: Path, *, batch: int, device: str, as_json: bool) -> None:
+    """Make images and save them."""
+    sampler = load(path, device=device)
+    numbers = seeds_in(seeds)
+    with view.bar(f"sampling {sampler.name}", len(numbers)) as advance:
+        written = save_samples(sampler, numbers, out, batch=batch, progress=advance)
+    view.paths(written, {"model": sampler.name, "seeds": len(numbers)}, as_json=as_json)
+
+
+def evaluate(
+    path: Path, *, data: str | None, split: str | None, samples: int, extractor: str | None, device: str, as_json: bool
+) -> None:
+    """Judge a generator."""
+    sampler = load(path, device=device)
+    settings = [] if data is None else [f"data.source={json.dumps(data)}"]
+    parts = resolve(override(recipe_of(path), settings))
+    source = parts["data"]()
+    name = extractor_name(source, extractor or parts["judge"].values["extractor"])
+    split = split or ("test" if source.test is not None else "held_out")
+    with view.bar(f"judging {sampler.name}", 1.0) as advance:
+        record = judged(
+            sampler,
+            source,
+            feature_extractor(name, device=str(sampler.device)),
+            split=split,
+            samples=samples,
+            progress=advance,
+        )
+    view.result({"model": sampler.name, **record}, as_json=as_json)
+
+
+def recipes(*, as_json: bool) -> None:
+    """List recipes with their first comment line."""
+    texts = {n: resources.files("ganforge.recipes").joinpath(f"{n}.toml").read_text() for n in recipe_names()}
+    view.listing({n: t.splitlines()[0].removeprefix("# ") for n, t in texts.items()}, default=DEFAULT, as_json=as_json)
+
+
+def recipe(name: str, settings: list[str], *, as_json: bool) -> None:
+    """Print a recipe in full."""
+    parts = resolve(override(load_recipe(name), settings))
+    view.text(json.dumps(values(parts), indent=2, default=str) if as_json else to_toml(parts))
+
+
+def values(parts: dict[str, Any]) -> dict[str, Any]:
+    """Section -> key -> value."""
+    return {k: v.values if isinstance(v, Part) else {n: p.values for n, p in v.items()} for k, v in parts.items()}

@@ -1,0 +1,32 @@
+"""Numbers that judge a generator: one file a metric, from features or statistics of them to a number.
+
+Two-sample functions take `*, real, fake`, by keyword only: precision and recall are each other's mirror image, and an
+exchanged pair of arguments is the most durable bug of this field. A number means nothing without the extractor, the
+counts and the splits that it came from; a reported name fixes all of them.
+
+| function | says |
+|---|---|
+| `frechet_distance` | how far the Gaussians fitted to both sets lie apart; biased upwards at few samples |
+| `kernel_distance` | the same question without the bias, with a standard error |
+| `classifier_score` | whether each image is one thing and all together are many things |
+| `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
+| `class_shares` | which classes are missing |
+"""
+
+from ganforge.metrics.classifier_score import Score, classifier_score
+from ganforge.metrics.frechet import frechet_distance
+from ganforge.metrics.kernel import KernelDistance, kernel_distance
+from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
+from ganforge.metrics.shares import class_shares
+
+__all__ = [
+    "KernelDistance",
+    "ManifoldScores",
+    "Score",
+    "class_shares",
+    "classifier_score",
+    "frechet_distance",
+    "k_nearest_radius",
+    "kernel_distance",
+    "manifold_scores",
+]

@@ -1,0 +1,159 @@
+"""A recipe built: everything that training needs, as values."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganforge.data import Source, Stream
+from ganforge.errors import RecipeError
+from ganforge.games import Game
+from ganforge.layers import mixes_samples
+from ganforge.penalties import Penalty
+from ganforge.recipe import Part, Recipe, load_recipe, resolve, to_toml
+from ganforge.schedules import Number
+from ganforge.settings import Averaging, Judging, Recording, Training
+
+__all__ = ["Plan", "build", "device_named", "new_networks"]
+
+PLAYERS = ("generator", "discriminator")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a recipe comes to. Nothing in it changes while a run goes on; what changes is in `TrainState`.
+
+    Attributes:
+        name: the recipe's name.
+        parts: the resolved recipe, section -> function with its parameters.
+        source: the images.
+        game: who loses what.
+        rates: player -> learning rate, a number or a schedule over images seen.
+        training, averaging, recording, judging: the sections of those names.
+        device: where training happens.
+    """
+
+    name: str
+    parts: dict[str, Any]
+    source: Source
+    game: Game
+    rates: dict[str, Number]
+    training: Training
+    averaging: Averaging
+    recording: Recording
+    judging: Judging
+    device: torch.device
+
+    @property
+    def toml(self) -> str:
+        """The recipe with every key written out; it builds this plan again."""
+        return to_toml(self.parts)
+
+    def networks(self) -> dict[str, nn.Module]:
+        """New players, their weights drawn from the recipe's seed."""
+        return new_networks(self.parts, self.source.shape, seed=self.training.seed, device=self.device)
+
+    def optimizer(self, player: str, network: nn.Module) -> torch.optim.Optimizer:
+        """A new optimiser for one player."""
+        return self.parts[f"optimizer.{player}"](network.parameters())
+
+    def stream(self, *, position: int) -> Stream:
+        """The training images from the given position on."""
+        return Part(Stream, self.parts["data"].values)(
+            self.source.train,
+            batch=self.training.batch,
+            device=self.device,
+            seed=self.training.seed,
+            position=position,
+        )
+
+
+def build(recipe: Recipe | Plan | str) -> Plan:
+    """A plan from a recipe, its name, or the path of a recipe file; a plan stays as it is.
+
+    Raises:
+        RecipeError: every mistake in the recipe at once.
+        DataError: if the data can't be opened.
+    """
+    if isinstance(recipe, Plan):
+        return recipe
+    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    parts = resolve(recipe)
+    device = device_named(parts["train"].values["device"])
+    penalties = tuple(p() for p in parts["penalties"].values())
+    plan = Plan(
+        name=recipe.name,
+        parts=parts,
+        source=parts["data"](),
+        game=parts["game"](objective=parts["objective"](), penalties=penalties),
+        rates={p: parts[f"optimizer.{p}"].values["lr"] for p in PLAYERS},
+        training=parts["train"](),
+        averaging=parts["ema"](),
+        recording=parts["run"](),
+        judging=parts["judge"](),
+        device=device,
+    )
+    check(plan, penalties)
+    return plan
+
+
+def new_networks(
+    parts: dict[str, Any], shape: tuple[int, ...], *, seed: int, device: torch.device
+) -> dict[str, nn.Module]:
+    """Player -> network for samples of the given shape, weights drawn from the seed, channels last on the device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = {player: parts[player](shape=tuple(shape)) for player in PLAYERS}
+    return {player: G.to(device=device, memory_format=torch.channels_last) for player, G in made.items()}
+
+
+def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
+    """Combinations that no single section can judge.
+
+    Raises:
+        RecipeError: every one that doesn't work, at once.
+    """
+    training, images = plan.training, len(plan.source.train)
+    most = plan.game.max_d_steps
+    rules: list[tuple[Callable[[], bool], str]] = [
+        (
+            lambda: bool(penalties) and mixes_samples(plan.networks()["discriminator"]),
+            f"penalties.{', penalties.'.join(p.name for p in penalties)}: a gradient penalty is one sample's, and "
+            "batch norm mixes the samples of a batch; set discriminator.norm=none or discriminator.norm=spectral",
+        ),
+        (
+            lambda: most is not None and training.d_steps > most,
+            f"train.d_steps = {training.d_steps}: with game.fakes = 'shared' there is one discriminator step a round; "
+            "set train.d_steps=1 or game.fakes=fresh",
+        ),
+        (
+            lambda: training.batch % training.accumulate != 0,
+            f"train.accumulate = {training.accumulate} doesn't divide train.batch = {training.batch}; choose a divisor",
+        ),
+        (
+            lambda: training.batch > images,
+            f"train.batch = {training.batch} is more than the {images} training images; "
+            f"set train.batch={images} or less",
+        ),
+    ]
+    if mistakes := [sentence for broken, sentence in rules if broken()]:
+        raise RecipeError(*mistakes)
+
+
+def device_named(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA, else MPS, else the CPU.
+
+    Raises:
+        RecipeError: if there is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except Exception as error:
+        first = str(error).splitlines()[0]
+        raise RecipeError(f"train.device = {name!r} can't be used here ({first}); use cpu or auto") from None
+    return device

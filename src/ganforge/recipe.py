@@ -1,0 +1,396 @@
+"""Recipes: load, override, check. Names become functions, keys become their parameters.
+
+A recipe is a table of sections. A key of a section *is* a parameter of the function that the section reaches: its
+type, bounds, default and help stand in that function's signature alone. So nothing here knows what a width or a
+learning rate is, and a new function brings its keys along.
+"""
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import tomllib
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from ganforge import networks
+from ganforge.data import Stream, open_source
+from ganforge.errors import RecipeError
+from ganforge.games import GAMES
+from ganforge.objectives import OBJECTIVES
+from ganforge.optimizers import OPTIMIZERS
+from ganforge.penalties import PENALTIES
+from ganforge.schedules import Schedule
+from ganforge.settings import Averaging, Judging, Recording, Training
+
+__all__ = [
+    "DEFAULT",
+    "SECTIONS",
+    "Part",
+    "Recipe",
+    "Section",
+    "load_recipe",
+    "nearest",
+    "override",
+    "recipe_names",
+    "resolve",
+    "to_toml",
+]
+
+DEFAULT = "dcgan_mnist_28"
+Value = Any  # what TOML can hold
+
+
+@dataclass(frozen=True)
+class Part:
+    """A function with the parameters that a recipe gives it."""
+
+    function: Callable[..., Any]
+    values: dict[str, Value]
+
+    def __call__(self, *args: Any, **given: Any) -> Any:
+        """The function's result; `given` are the parameters that a recipe doesn't know (shapes, penalties, ...)."""
+        own = {k: v for k, v in self.values.items() if k in inspect.signature(self.function).parameters}
+        return self.function(*args, **own, **given)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named table of sections; see `resolve` for the check and `ganforge recipe NAME` for all keys."""
+
+    name: str
+    sections: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where a section's keys lead: to fixed functions, or to the one that its `name` chooses from a table.
+
+    Attributes:
+        help: one line on what the section decides.
+        functions: functions that share the section's keys; their tunable parameters are the keys.
+        table: name -> function, if the section has a `name`.
+        default: the name, where none is given.
+        many: the section holds one sub-table for each name (penalties).
+    """
+
+    help: str
+    functions: tuple[Callable[..., Any], ...] = ()
+    table: Mapping[str, Callable[..., Any]] | None = None
+    default: str | None = None
+    many: bool = False
+
+
+def networks_with(player: str) -> dict[str, Callable[..., Any]]:
+    """File name -> the class `player`, for every file of the networks room that has one."""
+    files = [importlib.import_module(f"{networks.__name__}.{m.name}") for m in pkgutil.iter_modules(networks.__path__)]
+    return {f.__name__.rsplit(".", 1)[1]: getattr(f, player) for f in files if hasattr(f, player)}
+
+
+SECTIONS: dict[str, Section] = {
+    "data": Section("where the images come from", (open_source, Stream)),
+    "generator": Section("the network that makes samples", table=networks_with("Generator"), default="dcgan"),
+    "discriminator": Section(
+        "the network that tells real from fake", table=networks_with("Discriminator"), default="dcgan"
+    ),
+    "game": Section("who plays what", table=GAMES, default="noise"),
+    "objective": Section("what both players want", table=OBJECTIVES, default="non_saturating"),
+    "penalties": Section("terms on the discriminator, a sub-table each", table=PENALTIES, many=True),
+    "optimizer.generator": Section("how the generator learns", table=OPTIMIZERS, default="adam"),
+    "optimizer.discriminator": Section("how the discriminator learns", table=OPTIMIZERS, default="adam"),
+    "ema": Section("the average of the generator that is judged and sampled", (Averaging,)),
+    "train": Section("how long, how large", (Training,)),
+    "run": Section("what is written, how often", (Recording,)),
+    "judge": Section("how checkpoints are compared", (Judging,)),
+}
+
+
+def recipe_names() -> list[str]:
+    """The recipes that ship with the package."""
+    files = resources.files("ganforge.recipes").iterdir()
+    return sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml"))
+
+
+def load_recipe(name: str = DEFAULT) -> Recipe:
+    """A recipe by its name, or from a TOML file by its path.
+
+    Raises:
+        RecipeError: if there is neither, or if the file isn't TOML.
+    """
+    if name in recipe_names():
+        text = resources.files("ganforge.recipes").joinpath(f"{name}.toml").read_text()
+    elif Path(name).suffix == ".toml":
+        text = read_recipe_file(Path(name))
+    else:
+        raise RecipeError(
+            f"there is no recipe {name!r}{nearest(name, recipe_names())}; `ganforge recipes` lists them, "
+            f"and a file of your own is given by its path, ending in .toml"
+        )
+    return parse(text, Path(name).stem, origin=name)
+
+
+def read_recipe_file(path: Path) -> str:
+    """The text of a recipe file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"the recipe file {str(path)!r} can't be read ({error}); check the path") from None
+
+
+def parse(text: str, name: str, *, origin: str) -> Recipe:
+    """A recipe from TOML text."""
+    try:
+        return Recipe(name, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{origin!r} is not valid TOML: {error}; mend that line") from None
+
+
+def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """The recipe with `dotted.key=value` settings applied, later ones last.
+
+    A value is read as TOML, and as a string where it isn't TOML. `section=name` replaces the whole section by that
+    name's defaults: `objective=hinge` is the hinge objective and nothing that was left of another.
+
+    Raises:
+        RecipeError: for every setting that has no `=`, all at once.
+    """
+    settings = list(settings)
+    if wrong := [s for s in settings if "=" not in s]:
+        raise RecipeError(*(f"{s!r} is no setting; write it as key=value, for instance train.batch=64" for s in wrong))
+    sections = deep_copy(recipe.sections)
+    for setting in settings:
+        key, text = setting.split("=", 1)
+        put(sections, key.strip(), toml_value(text.strip()))
+    return Recipe(recipe.name, sections)
+
+
+def put(sections: dict[str, Any], key: str, value: Value) -> None:
+    """Set one dotted key in place."""
+    if key in SECTIONS and SECTIONS[key].table and not SECTIONS[key].many and not isinstance(value, dict):
+        value = {"name": value}
+    *path, last = key.split(".")
+    table = sections
+    for word in path:
+        if not isinstance(table.get(word), dict):
+            table[word] = {}
+        table = table[word]
+    table[last] = value
+
+
+def toml_value(text: str) -> Value:
+    """A value as TOML reads it; anything that isn't TOML is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def deep_copy(table: Any) -> Any:
+    """Nested tables, copied."""
+    return {k: deep_copy(v) for k, v in table.items()} if isinstance(table, dict) else table
+
+
+def resolve(recipe: Recipe) -> dict[str, Any]:
+    """Section -> `Part` (a dict of them for `penalties`), checked and with every default filled in.
+
+    Raises:
+        RecipeError: every mistake in the recipe at once, a sentence each.
+    """
+    flat, mistakes = flatten(recipe.sections)
+    parts: dict[str, Any] = {}
+    for key, section in SECTIONS.items():
+        values = flat.get(key, {})
+        if section.many:
+            parts[key] = {n: part(f"{key}.{n}", section, {"name": n, **v}, mistakes) for n, v in subtables(values)}
+            mistakes += [f"{key}.{n}: {v!r} is no table of keys; write [{key}.{n}]" for n, v in values.items()
+                         if not isinstance(v, dict)]  # fmt: skip
+        else:
+            parts[key] = part(key, section, values, mistakes)
+    if mistakes:
+        raise RecipeError(*mistakes)
+    return parts
+
+
+def subtables(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The entries that are tables."""
+    return [(n, v) for n, v in values.items() if isinstance(v, dict)]
+
+
+def flatten(sections: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Sections by their dotted names, and a sentence for each name that is none."""
+    flat, mistakes = {}, []
+    parents = {key.split(".")[0] for key in SECTIONS if "." in key}
+    known = f"; there are: {', '.join(SECTIONS)}"
+    for name, table in sections.items():
+        if name not in parents and name not in SECTIONS:
+            mistakes.append(f"there is no section {name!r}{nearest(name, parents | SECTIONS.keys()) or known}")
+        elif not isinstance(table, dict):
+            mistakes.append(f"{name} = {table!r} is no table of keys; write [{name}] above the keys")
+        elif name in SECTIONS:
+            flat[name] = table
+        else:
+            inner, more = flatten_children(name, table)
+            flat |= inner
+            mistakes += more
+    return flat, mistakes
+
+
+def flatten_children(parent: str, table: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The same for the sub-sections of a section such as [optimizer]."""
+    flat, mistakes = {}, []
+    names = [key.split(".")[1] for key in SECTIONS if key.startswith(f"{parent}.")]
+    for name, child in table.items():
+        if name in names and isinstance(child, dict):
+            flat[f"{parent}.{name}"] = child
+        else:
+            mistakes.append(f"{parent}.{name}: {parent} has only {' and '.join(names)}{nearest(name, names)}")
+    return flat, mistakes
+
+
+def part(key: str, section: Section, values: dict[str, Any], mistakes: list[str]) -> Part | None:
+    """One section's function with its checked parameters; what is wrong is added to `mistakes`."""
+    values = dict(values)
+    functions = section.functions
+    name = ""
+    if section.table is not None:
+        name = values.pop("name", section.default)
+        try:
+            functions = (function_named(name, section),)
+        except RecipeError as error:
+            mistakes.append(f"{key}.name: {error}")
+            return None
+    checked = validated(key, functions, values, mistakes)
+    if checked is None:
+        return None
+    return Part(functions[0], ({"name": name} if section.table is not None else {}) | checked)
+
+
+def function_named(name: Value, section: Section) -> Callable[..., Any]:
+    """A row of the section's table, or whatever a dotted import path leads to."""
+    assert section.table is not None
+    if name in section.table:
+        return section.table[name]
+    if not isinstance(name, str) or "." not in name:
+        hint = nearest(str(name), section.table) or f"; there are: {', '.join(section.table)}"
+        raise RecipeError(f"there is no {name!r}{hint}")
+    module, attribute = name.rsplit(".", 1)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise RecipeError(f"{name!r} can't be imported ({error}); give the import path of a function") from None
+
+
+def tunable(functions: tuple[Callable[..., Any], ...]) -> dict[str, tuple[Any, Any]]:
+    """Parameter -> (type with its help and bounds, default), for the parameters that a recipe may set."""
+    fields = {}
+    for function in functions:
+        constructor = isinstance(function, type) and not hasattr(function, "__dataclass_fields__")
+        hints = typing.get_type_hints(function.__init__ if constructor else function, include_extras=True)
+        for name, parameter in inspect.signature(function).parameters.items():
+            hint = hints.get(name)
+            if any(isinstance(m, FieldInfo) for m in getattr(hint, "__metadata__", ())):
+                fields[name] = (hint, parameter.default)
+    return fields
+
+
+def validated(
+    key: str, functions: tuple[Callable[..., Any], ...], values: dict[str, Any], mistakes: list[str]
+) -> dict[str, Any] | None:
+    """All parameters with their defaults, or None and a sentence for each mistake."""
+    fields = tunable(functions)
+    required = {n: (hint, ... if d is inspect.Parameter.empty else d) for n, (hint, d) in fields.items()}
+    model = create_model("Section", __config__=ConfigDict(arbitrary_types_allowed=True, extra="forbid"), **required)  # type: ignore[call-overload]
+    try:
+        checked = model(**{name: unset(value, fields.get(name)) for name, value in values.items()})
+    except ValidationError as error:
+        mistakes += sentences(key, functions, list(fields), error)
+        return None
+    return {name: getattr(checked, name) for name in fields}
+
+
+def unset(value: Value, field: tuple[Any, Any] | None) -> Value:
+    """None where "none" stands for a parameter that may be None: TOML has no word for it."""
+    optional = field is not None and type(None) in typing.get_args(typing.get_args(field[0])[0])
+    return None if optional and value == "none" else value
+
+
+def sentences(
+    key: str, functions: tuple[Callable[..., Any], ...], known: list[str], error: ValidationError
+) -> list[str]:
+    """One sentence for each mistake that pydantic found."""
+    found: dict[str, str] = {}
+    for mistake in error.errors():
+        name = str(mistake["loc"][0])
+        where = f"{key}.{name}"
+        if mistake["type"] == "extra_forbidden":
+            owner = " and ".join(f.__name__ for f in functions)
+            hint = nearest(name, known) or f"; it has: {', '.join(known) or 'none'}"
+            found[where] = f"{where}: {owner} has no parameter {name!r}{hint}"
+        elif where in found:  # a union reports each of its members
+            continue
+        else:
+            reason = mistake["msg"].removeprefix("Value error, ")
+            reason = reason[:1].lower() + reason[1:]
+            found[where] = f"{where} = {mistake['input']!r}: {reason}"
+    return list(found.values())
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """'; did you mean ...?' for the most similar known word, or nothing."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def plain(value: Any) -> Any:
+    """A checked value as TOML can hold it."""
+    return value.table() if isinstance(value, Schedule) else "none" if value is None else value
+
+
+def literal(value: Any) -> str:
+    """A value in TOML's notation, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {literal(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(literal(v) for v in value) + "]"
+    return tomli_w.dumps({"value": value}).removeprefix("value = ").rstrip()
+
+
+def to_toml(parts: Mapping[str, Any], *, comments: bool = True) -> str:
+    """A resolved recipe as TOML with every key written out, each with its help behind it; it loads back as it was."""
+    lines: list[str] = []
+    for key, section in SECTIONS.items():
+        children = parts[key].items() if section.many else [(None, parts[key])]
+        if comments:
+            lines.append(f"# {section.help}" + (f": {', '.join(section.table or ())}" if section.many else ""))
+        for child, part in children:
+            lines.append(f"[{key}.{child}]" if child else f"[{key}]")
+            lines += key_lines(part, section, comments=comments)
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def key_lines(part: Part, section: Section, *, comments: bool) -> list[str]:
+    """`key = value  # help` for one part."""
+    fields = tunable(section.functions or (part.function,))
+    lines = []
+    for name, value in part.values.items():
+        if name == "name" and section.many:
+            continue
+        text = f"{name} = {literal(plain(value))}"
+        lines.append(f"{text:<32} # {help_of(name, fields, section)}" if comments else text)
+    return lines
+
+
+def help_of(name: str, fields: dict[str, tuple[Any, Any]], section: Section) -> str:
+    """The help that stands in the signature; for a name, the names that can stand there."""
+    if name == "name" and section.table is not None:
+        return "one of " + ", ".join(section.table)
+    return next(m.description or "" for m in fields[name][0].__metadata__ if isinstance(m, FieldInfo))

@@ -1,0 +1,303 @@
+"""A run: consumes ticks, writes the run folder, judges, selects, and goes on after any interruption."""
+
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganforge.errors import CheckpointError, DivergenceError, RecipeError
+from ganforge.evaluate import Crowd, evaluate, extractor_name, quick_distance, reference
+from ganforge.features import Extractor, extractor
+from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
+from ganforge.io.folder import EventWriter, RunFolder, environment
+from ganforge.io.images import grid
+from ganforge.io.report import write_report
+from ganforge.plan import Plan, build
+from ganforge.recipe import Recipe, override
+from ganforge.sample import Sampler, find_checkpoint, load, settled
+from ganforge.train import Tick, TrainState, train
+
+__all__ = ["Judgement", "Run", "Stage", "begin", "continued", "recipe_of", "take_weights"]
+
+CHANGEABLE = ("train.images", "train.device", "run.", "judge.")  # keys that don't touch what was trained so far
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Something that takes a while has begun."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The figures of a checkpoint; `best` if no earlier one was better, `final` if on the test split."""
+
+    record: dict[str, Any]
+    best: bool = False
+    final: bool = False
+
+
+Event = Tick | Stage | Judgement
+
+
+@dataclass
+class Run:
+    """A plan being carried out in a folder."""
+
+    plan: Plan
+    state: TrainState
+    folder: RunFolder
+    notes: list[str] = field(default_factory=list)
+
+    def play(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
+        """Train to the end, or until `stop` says so; either way nothing that was reached is lost."""
+        with self.folder.lock():
+            self.tidy()
+            try:
+                yield from self.ticks(stop)
+            except DivergenceError as error:
+                self.folder.append(
+                    "findings", {"images": self.state.images, "finding": "not finite", "text": str(error)}
+                )
+                write_report(self.folder)
+                raise
+            if stop():
+                self.save()
+            else:
+                yield from self.finish()
+            write_report(self.folder)
+
+    def tidy(self) -> None:
+        """Bring the folder back to where the state is: what was written after its checkpoint will be written again."""
+        self.folder.clean()
+        self.folder.truncate(self.state.images if self.state.images else -1)
+        self.folder.write_recipe(recipe_text(self.plan))
+        self.mark_best()
+
+    def ticks(self, stop: Callable[[], bool]) -> Iterator[Event]:
+        """The training itself, with what is due at each tick."""
+        write_event = EventWriter(self.folder.path, images=self.state.images)
+        if self.state.images == 0:
+            self.draw_samples()
+        for tick in train(self.plan, self.state, stop=stop):
+            record = {"images": tick.images, **tick.figures}
+            self.folder.append("ticks", record)
+            write_event(record)
+            yield tick
+            yield from self.duties(tick)
+
+    def duties(self, tick: Tick) -> Iterator[Event]:
+        """Samples, a judgement, a checkpoint: each where its interval was crossed since the last tick."""
+
+        def due(every: int) -> bool:
+            return every > 0 and tick.images // every > tick.since // every
+
+        if due(self.plan.recording.samples):
+            self.draw_samples()
+        if due(self.plan.judging.every):
+            yield from self.judge()
+        elif due(self.plan.recording.checkpoint):
+            self.save()
+
+    def finish(self) -> Iterator[Event]:
+        """The last checkpoint, and the final figures of the best one."""
+        if not any(r["images"] == self.state.images for r in self.judgements):
+            self.draw_samples()
+            yield from self.judge()
+        best = load(self.folder.path, device=str(self.plan.device))
+        split = "test" if self.plan.source.test is not None else "held_out"
+        yield Stage(f"evaluating on the {split.replace('_', '-')} images")
+        record = evaluate(best, self.plan.source, self.extractor, split=split, samples=self.plan.judging.final)
+        record |= {"final": True, "model": best.name, "images": self.state.images}
+        self.folder.append("evaluations", record)
+        yield Judgement(record, best=True, final=True)
+
+    @property
+    def complete(self) -> bool:
+        """True if all images were seen and the final figures are written."""
+        return self.state.images >= self.plan.training.images and self.final.get("images") == self.state.images
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """The latest final figures, or nothing."""
+        records = [r for r in self.folder.records("evaluations") if r.get("final")]
+        return {"run": str(self.folder.path), **records[-1]} if records else {}
+
+    @property
+    def judgements(self) -> list[dict[str, Any]]:
+        """What checkpoints were chosen by so far."""
+        return [r for r in self.folder.records("evaluations") if not r.get("final")]
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        """The feature network that judges this run."""
+        return extractor(extractor_name(self.plan.source, self.plan.judging.extractor), device=str(self.plan.device))
+
+    @cached_property
+    def held_out(self) -> tuple[str, Crowd]:
+        """The real images that choose a checkpoint: held-out training images, where there are any."""
+        split = "train" if self.plan.source.held_out is None else "held_out"
+        return split, reference(self.plan.source, split, self.extractor, self.plan.judging.samples)
+
+    def sampler(self) -> Sampler:
+        """The averaged generator as it is now."""
+        G = settled(self.state.ema, batch=self.plan.training.batch // self.plan.training.accumulate)
+        name = f"{self.plan.name}@{self.state.images}"
+        return Sampler(G, name=name, shape=self.plan.source.shape, images=self.state.images)
+
+    def draw_samples(self) -> None:
+        """A grid of the fixed seeds 0, 1, 2, ..."""
+        images = self.sampler().sample(range(self.plan.recording.grid))
+        self.folder.save_samples(self.state.images, grid(images))
+
+    def judge(self) -> Iterator[Event]:
+        """Figures on held-out images, then the checkpoint that they belong to."""
+        yield Stage("judging")
+        started = time.perf_counter()
+        split, real = self.held_out
+        figures = quick_distance(self.sampler(), real, self.extractor, split=split)
+        record = {
+            "images": self.state.images,
+            "split": split,
+            "protocol": f"{self.extractor.name}_{len(real.features)}_{split}",
+            "figures": figures,
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+        self.folder.append("evaluations", record)
+        self.save()
+        yield Judgement(record, best=self.state.images == self.mark_best())
+
+    def mark_best(self) -> int | None:
+        """Note which judged checkpoint is best; its images seen."""
+        metric = self.plan.judging.metric
+        judged = [(r["figures"][metric], r["images"]) for r in self.judgements]
+        if not judged:
+            return None
+        figure, images = min(judged)
+        self.folder.mark_best(images, figure, metric)
+        self.folder.prune(self.plan.recording.keep)
+        return images
+
+    def save(self) -> None:
+        """A checkpoint of everything, and of the averaged generator as it is sampled from."""
+        record = {
+            "name": self.plan.name,
+            "recipe": self.plan.toml,
+            "shape": list(self.plan.source.shape),
+            "images": self.state.images,
+            "threads": torch.get_num_threads(),
+            "state": self.state.record(),
+        }
+        tensors = {"state": self.state.tensors(), "generator": self.sampler().G.state_dict()}
+        save_checkpoint(self.folder.checkpoint(self.state.images), tensors, record)
+        self.folder.prune(self.plan.recording.keep)
+
+
+def begin(recipe: Recipe, path: Path, *, command: list[str], init_from: Path | None = None) -> Run:
+    """A new run in a new folder.
+
+    Raises:
+        RecipeError, DataError: if the recipe can't be built; then there is no folder.
+        CheckpointError: if the folder exists, or `init_from` has no checkpoint.
+    """
+    plan = build(recipe)
+    state, notes = TrainState.start(plan), []
+    if init_from is not None:
+        notes = take_weights(state, init_from)
+    where = environment() | {"device": str(plan.device)}
+    folder = RunFolder.create(path, recipe=recipe_text(plan), environment=where, command=command)
+    return Run(plan, state, folder, notes)
+
+
+def continued(path: Path, *, settings: Iterable[str] = ()) -> Run:
+    """A run taken up at its latest checkpoint, or at its beginning if it has none yet.
+
+    Raises:
+        RecipeError: for settings that would change what was trained so far.
+        CheckpointError: if the folder or its checkpoint can't be read.
+    """
+    folder = RunFolder.open(path)
+    if fixed := [s for s in settings if not s.startswith(CHANGEABLE)]:
+        raise RecipeError(
+            f"{fixed[0]!r} would change the game half-way; "
+            "`resume` takes train.images, train.device, run.* and judge.*; "
+            f"for anything else start anew with `ganforge train --init-from {path}`"
+        )
+    plan = build(override(read_recipe(folder), settings))
+    state, notes = TrainState.start(plan), list[str]()
+    saved = latest_whole(folder, notes)
+    if saved is not None:
+        tensors, record = saved
+        state.restore(tensors, record["state"])
+        if record["threads"] != torch.get_num_threads():
+            notes.append(
+                f"saved with {record['threads']} threads, going on with {torch.get_num_threads()}: "
+                "rounding may differ from a run that was never stopped"
+            )
+    return Run(plan, state, folder, notes)
+
+
+def latest_whole(folder: RunFolder, notes: list[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+    """The state of the latest checkpoint that can be read, or None if there never was one; a note for each that can't.
+
+    Raises:
+        CheckpointError: if there are checkpoints and none can be read.
+    """
+    error = None
+    for path in reversed(folder.checkpoints()):
+        try:
+            tensors, record = load_checkpoint(path, "state")
+            return tensors["state"], record
+        except CheckpointError as caught:
+            error = error or caught
+            notes.append(f"{caught} Going back to the one before.")
+    if error is not None:
+        raise error
+    return None
+
+
+def recipe_text(plan: Plan) -> str:
+    """A run's recipe.toml: the recipe's name, then every key."""
+    return f"# {plan.name}\n{plan.toml}"
+
+
+def read_recipe(folder: RunFolder) -> Recipe:
+    """The recipe that a run was started with."""
+    text = folder.recipe()
+    try:
+        return Recipe(text.splitlines()[0].removeprefix("# "), tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, IndexError) as error:
+        raise CheckpointError(f"{folder.path / 'recipe.toml'} is damaged ({error}); restore it from a copy") from None
+
+
+def recipe_of(path: Path) -> Recipe:
+    """The recipe behind a run folder or a checkpoint."""
+    _, record = load_checkpoint(find_checkpoint(path))
+    return Recipe(record["name"], tomllib.loads(record["recipe"]))
+
+
+def take_weights(state: TrainState, path: Path) -> list[str]:
+    """Start from another run's weights: what has the same name and shape is taken, the rest stays as it was drawn.
+
+    Returns:
+        Two sentences: what was loaded, and what was not and why.
+    """
+    tensors, record = load_checkpoint(find_checkpoint(path), "state")
+    found, taken, left = tensors["state"], 0, []
+    for name, network in {**state.players, "ema": state.ema}.items():
+        for key, own in network.state_dict().items():
+            other = found.get(f"{name}.{key}")
+            if other is not None and other.shape == own.shape:
+                own.copy_(other)
+                taken += 1
+            else:
+                why = "is not there" if other is None else f"is {tuple(other.shape)} there, {tuple(own.shape)} here"
+                left.append(f"{name}.{key} {why}")
+    notes = [f"took {taken} tensors from {path} ({record['name']} at {record['images']} images)"]
+    return notes + ([f"not taken, drawn anew: {'; '.join(left)}"] if left else [])

@@ -1,0 +1,196 @@
+"""A trained generator, loaded: seeds in, images out.
+
+sampler = load("runs/demo")
+images = sampler.sample(range(64))     # (64, C, H, W) uint8
+"""
+
+import copy
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from ganforge.errors import CheckpointError, RecipeError
+from ganforge.io.checkpoint import is_checkpoint, load_checkpoint
+from ganforge.io.disk import replaced
+from ganforge.io.folder import RunFolder
+from ganforge.io.images import grid, save_png, to_uint8
+from ganforge.plan import device_named, new_networks
+from ganforge.recipe import Recipe, resolve
+
+__all__ = ["Sampler", "find_checkpoint", "latents", "load", "save_samples", "seeds_in", "settled"]
+
+SETTLING = 16  # batches behind the standing statistics
+
+
+class Sampler:
+    """A generator in evaluation mode. Seed i gives the same latent bit for bit, and the same image to within 1/255,
+    whatever else is in the batch.
+
+    Attributes:
+        G: the generator.
+        name: the recipe's name and the images seen, as `dcgan_mnist_28@300000`.
+        shape: (C, H, W) of a sample.
+        z_dim: length of a latent.
+        images: images seen in training.
+    """
+
+    def __init__(self, G: nn.Module, *, name: str, shape: Sequence[int], images: int = 0) -> None:
+        self.G = G.eval().requires_grad_(False)
+        self.name, self.shape, self.images = name, tuple(shape), images
+        self.z_dim = int(G.z_dim)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.G.parameters()).device
+
+    @torch.inference_mode()
+    def generate(self, z: Float[Tensor, "B z"]) -> Float[Tensor, "B C H W"]:
+        """Images in [-1, 1] for given latents, on the generator's device."""
+        return self.G(z.to(self.device))
+
+    def batches(self, seeds: Iterable[int], *, batch: int = 256) -> Iterator[UInt8[Tensor, "B C H W"]]:
+        """The images of the seeds as uint8 on the CPU, a batch at a time, in bounded memory."""
+        seeds = list(seeds)
+        for start in range(0, len(seeds), batch):
+            yield to_uint8(self.generate(latents(seeds[start : start + batch], self.z_dim))).cpu()
+
+    def sample(self, seeds: Iterable[int], *, batch: int = 256) -> UInt8[Tensor, "N C H W"]:
+        """The images of the seeds, (N, C, H, W) uint8 on the CPU.
+
+        >>> load("runs/demo").sample(range(4)).shape        # doctest: +SKIP
+        torch.Size([4, 1, 28, 28])
+        """
+        return torch.cat([torch.empty(0, *self.shape, dtype=torch.uint8), *self.batches(seeds, batch=batch)])
+
+
+def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:
+    """A standard normal latent for each seed, (N, z_dim) float32 on the CPU: the same bits on every device.
+
+    Raises:
+        RecipeError: for a seed that is negative or beyond 2^63.
+    """
+    if wrong := [s for s in seeds if not 0 <= s < 2**63]:
+        raise RecipeError(f"seed {wrong[0]} is out of range; seeds are whole numbers from 0 to 2^63 - 1")
+    rng, z = torch.Generator(), torch.empty(len(seeds), z_dim)
+    for row, seed in zip(z, seeds, strict=True):
+        row.copy_(torch.randn(z_dim, generator=rng.manual_seed(seed)))
+    return z
+
+
+@torch.no_grad()
+def settled(G: nn.Module, *, batch: int, batches: int = SETTLING) -> nn.Module:
+    """A copy of the generator with standing statistics, in evaluation mode.
+
+    Batch norm's running averages lag behind weights that were averaged or still move; so its means and variances are
+    taken anew over `batches` batches of the size it was trained with (Brock et al. 2019, section 4.1, "standing
+    statistics"). A generator without batch norm comes back as a plain copy.
+    """
+    G = copy.deepcopy(G).requires_grad_(False).eval()
+    norms = [m for m in G.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    device = next(G.parameters()).device
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+        norm.train()
+    for first in range(0, batch * batches if norms else 0, batch):
+        G(latents(range(first, first + batch), int(G.z_dim)).to(device))  # type: ignore[arg-type]
+    return G.eval()
+
+
+def load(path: str | Path, *, device: str = "auto") -> Sampler:
+    """The generator of a run folder (its best checkpoint, else its latest) or of one checkpoint.
+
+    Raises:
+        CheckpointError: if there is none, or if it is cut short or of another format.
+    """
+    folder = find_checkpoint(Path(path))
+    tensors, record = load_checkpoint(folder, "generator")
+    on = device_named(device)
+    parts = resolve(Recipe(record["name"], tomllib.loads(record["recipe"])))
+    G = new_networks(parts, tuple(record["shape"]), seed=0, device=on)["generator"]
+    G.load_state_dict(tensors["generator"])
+    return Sampler(G, name=f"{record['name']}@{record['images']}", shape=record["shape"], images=record["images"])
+
+
+def find_checkpoint(path: Path) -> Path:
+    """The checkpoint that a path stands for: itself, or the best, else the latest, of a run folder."""
+    if is_checkpoint(path):
+        return path
+    run = RunFolder.open(path)
+    found = run.best() or run.latest()
+    if found is None:
+        raise CheckpointError(f"{str(path)!r} holds no checkpoint yet; train on with `ganforge resume {path}`")
+    return found
+
+
+def seeds_in(text: str) -> list[int]:
+    """The seeds that a text names.
+
+    >>> seeds_in("3,7,10-12")
+    [3, 7, 10, 11, 12]
+
+    Raises:
+        RecipeError: if it names none.
+    """
+    seeds: list[int] = []
+    for word in text.split(","):
+        first, dash, last = word.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+            raise RecipeError(f"{text!r} names no seeds; write for instance 0-63, or 1,7,23")
+        seeds.extend(range(int(first), int(last) + 1) if dash else [int(first)])
+    return seeds
+
+
+def save_samples(
+    sampler: Sampler, seeds: Sequence[int], out: Path, *, batch: int, progress: Callable[[int], object]
+) -> list[Path]:
+    """Images of the seeds on disk: a grid (x.png), an array (x.npy, (N, C, H, W) uint8) or a folder of single PNGs.
+
+    Raises:
+        RecipeError: if `out` ends in something else.
+    """
+    savers = {".png": save_grid, ".npy": save_array, "": save_singles}
+    if out.suffix not in savers:
+        raise RecipeError(f"{str(out)!r} is no kind of output; end it in .png (a grid), .npy, or name a folder")
+    return savers[out.suffix](sampler, seeds, out, counted(sampler.batches(seeds, batch=batch), progress))
+
+
+def counted(batches: Iterator[Tensor], progress: Callable[[int], object]) -> Iterator[Tensor]:
+    """The batches, each told to `progress` by its length."""
+    for batch in batches:
+        yield batch
+        progress(len(batch))
+
+
+def save_grid(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
+    """All images in one picture."""
+    words = {"model": sampler.name, "seeds": ",".join(map(str, seeds))}
+    save_png(out, grid(torch.cat(list(batches))), words)
+    return [out]
+
+
+def save_singles(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
+    """A PNG for each seed, in its own size."""
+    paths = [out / f"seed{seed:08d}.png" for seed in seeds]
+    images = (image for batch in batches for image in batch)
+    for path, seed, image in zip(paths, seeds, images, strict=True):
+        save_png(path, grid(image[None], padding=0, scale=1), {"model": sampler.name, "seed": str(seed)})
+    return paths
+
+
+def save_array(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
+    """An array file, written in bounded memory."""
+    with replaced(out) as beside:
+        array = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=(len(seeds), *sampler.shape))
+        done = 0
+        for batch in batches:
+            array[done : done + len(batch)] = batch.numpy()
+            done += len(batch)
+        array.flush()
+    return [out]

@@ -1,0 +1,60 @@
+"""The numbers of a run that belong to no network, objective or source: how long, how large, how often.
+
+Each class is a section of a recipe; its fields are the section's keys.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+__all__ = ["Averaging", "Judging", "Recording", "Training"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Section [train]: the loop's own numbers. One *image seen* is one real image shown to the discriminator."""
+
+    images: Annotated[int, Field(gt=0, description="images seen when training ends")] = 1_000_000
+    batch: Annotated[int, Field(gt=0, description="real images in one discriminator update")] = 128
+    d_steps: Annotated[int, Field(gt=0, description="discriminator updates for each generator update")] = 1
+    accumulate: Annotated[int, Field(gt=0, description="pieces that a batch is split into to save memory")] = 1
+    clip: Annotated[float | None, Field(gt=0, description="largest norm of a player's gradient; none: no limit")] = None
+    tick: Annotated[int, Field(gt=0, description="images seen between two lines of the log")] = 10_000
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="weights, data order and noise all follow from it")] = 0
+    device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Averaging:
+    """Section [ema]: the moving average of the generator's weights, which is what gets judged and sampled."""
+
+    half_life: Annotated[float, Field(ge=0, description="images after which a weight counts half; 0: no average")] = (
+        10e3
+    )
+    ramp: Annotated[
+        float | None, Field(gt=0, description="while young, the half-life is at most this share of the images seen")
+    ] = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Section [run]: what is written into the run folder, and how often."""
+
+    checkpoint: Annotated[int, Field(gt=0, description="images seen between two checkpoints")] = 100_000
+    keep: Annotated[int, Field(gt=0, description="checkpoints kept besides the best one")] = 2
+    samples: Annotated[int, Field(gt=0, description="images seen between two sample grids")] = 50_000
+    grid: Annotated[int, Field(gt=0, le=1024, description="images in a sample grid, seeds 0, 1, 2, ...")] = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """Section [judge]: how checkpoints are compared, and what the final figures are."""
+
+    every: Annotated[int, Field(ge=0, description="images seen between two judgements; 0: only at the end")] = 100_000
+    samples: Annotated[int, Field(ge=100, description="generated and held-out images in a judgement")] = 5_000
+    final: Annotated[int, Field(ge=100, description="generated and test images in the final figures")] = 10_000
+    extractor: Annotated[str | None, Field(description="mnist or cifar10; none: by the data's channels")] = None
+    metric: Annotated[
+        Literal["frechet_distance", "kernel_distance"], Field(description="the figure that chooses the best checkpoint")
+    ] = "frechet_distance"

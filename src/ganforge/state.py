@@ -1,0 +1,156 @@
+"""The one object that holds all that changes while a run goes on: what isn't in it doesn't survive."""
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.errors import CheckpointError
+from ganforge.plan import Plan
+
+__all__ = ["TrainState"]
+
+
+@dataclass
+class TrainState:
+    """A game in progress.
+
+    Attributes:
+        players: name -> network, on the training device.
+        ema: the averaged generator.
+        optimizers: player -> optimiser.
+        rng: the generator of all the game's noise, on the device.
+        global_rng: torch's own random states (dropout draws from them); the game has its own, see `randomness`.
+        images: images seen.
+        position: images drawn from the data.
+        turns: player -> updates made, skipped ones included.
+        skipped: player -> (updates left out in a row, the longest such row since the last tick), on the device.
+        sums: "player.signal" -> sum over that player's turns since the last tick, on the device.
+        tick_images: images seen at the last tick.
+        seconds: time spent in rounds, over the whole run.
+        tick_seconds: the same since the last tick.
+    """
+
+    players: dict[str, nn.Module]
+    ema: nn.Module
+    optimizers: dict[str, torch.optim.Optimizer]
+    rng: torch.Generator
+    global_rng: dict[str, Tensor]
+    images: int = 0
+    position: int = 0
+    turns: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, Tensor] = field(default_factory=dict)
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    tick_images: int = 0
+    seconds: float = 0.0
+    tick_seconds: float = 0.0
+
+    @classmethod
+    def start(cls, plan: Plan) -> "TrainState":
+        """The beginning of a run: weights, noise and order of the data all follow from the recipe's seed."""
+        players = plan.networks()
+        ema = copy.deepcopy(players["generator"]).requires_grad_(False).train()
+        with torch.random.fork_rng():
+            torch.manual_seed(plan.training.seed + 1)
+            global_rng = random_states(plan.device)
+        return cls(
+            players=players,
+            ema=ema,
+            optimizers={p: plan.optimizer(p, network) for p, network in players.items()},
+            rng=torch.Generator(plan.device).manual_seed(plan.training.seed + 2),
+            global_rng=global_rng,
+            turns=dict.fromkeys(players, 0),
+            skipped={p: torch.zeros(2, device=plan.device) for p in players},
+        )
+
+    @contextmanager
+    def randomness(self, device: torch.device) -> Iterator[None]:
+        """Within it torch's global generators are the game's own; outside, the caller's are as they were."""
+        callers = random_states(device)
+        set_random_states(self.global_rng, device)
+        try:
+            yield
+        finally:
+            self.global_rng = random_states(device)
+            set_random_states(callers, device)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor by a dotted name: a checkpoint's content."""
+        networks = {**self.players, "ema": self.ema}
+        named = {f"{n}.{k}": v for n, network in networks.items() for k, v in network.state_dict().items()}
+        for player, optimizer in self.optimizers.items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                named |= {f"optimizer.{player}.{index}.{k}": v for k, v in slots.items() if v is not None}
+        named |= {f"random.{k}": v for k, v in self.global_rng.items()} | {"random.game": self.rng.get_state()}
+        named |= {f"skipped.{p}": v for p, v in self.skipped.items()} | {f"sums.{k}": v for k, v in self.sums.items()}
+        return named
+
+    def record(self) -> dict[str, Any]:
+        """Everything else: plain numbers."""
+        names = ("images", "position", "turns", "tick_images", "seconds", "tick_seconds")
+        return {name: getattr(self, name) for name in names}
+
+    def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+        """Take over a saved game, bit for bit.
+
+        Raises:
+            CheckpointError: if it belongs to other networks.
+        """
+        for name, network in {**self.players, "ema": self.ema}.items():
+            restore_network(network, within(tensors, name), name)
+        for player, optimizer in self.optimizers.items():
+            restore_optimizer(optimizer, within(tensors, f"optimizer.{player}"))
+        self.rng.set_state(tensors["random.game"].cpu())
+        self.global_rng = {k: v for k, v in within(tensors, "random").items() if k != "game"}
+        device = next(self.ema.parameters()).device
+        self.skipped = {k: v.to(device) for k, v in within(tensors, "skipped").items()}
+        self.sums = {k: v.to(device) for k, v in within(tensors, "sums").items()}
+        for name, value in record.items():
+            setattr(self, name, value)
+
+
+def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries below a dotted prefix, without it."""
+    return {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+
+
+def restore_network(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Copy every weight and buffer into place; the memory layout stays the network's own."""
+    own = network.state_dict()
+    wrong = [k for k in own.keys() | tensors.keys() if k not in own or k not in tensors]
+    wrong += [k for k in own.keys() & tensors.keys() if own[k].shape != tensors[k].shape]
+    if wrong:
+        raise CheckpointError(
+            f"the checkpoint's {name} is another network: {sorted(wrong)[0]} and {len(wrong) - 1} more don't fit; "
+            "start from its weights with `ganforge train --init-from`, which takes what fits and lists the rest"
+        )
+    network.load_state_dict(dict(tensors))
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Slots by parameter number, each laid out in memory as its parameter is (the fused kernels count on it)."""
+    params = [p for group in optimizer.param_groups for p in group["params"]]
+    for name, value in tensors.items():
+        index, slot = name.split(".", 1)
+        param = params[int(index)]
+        like = torch.empty_like(param) if value.shape == param.shape else torch.empty_like(value, device=param.device)
+        optimizer.state[param][slot] = like.copy_(value)
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """torch's global random states: the CPU's, and the device's where it is another."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type != "cpu":
+        states[device.type] = torch.get_device_module(device).get_rng_state()
+    return states
+
+
+def set_random_states(states: Mapping[str, Tensor], device: torch.device) -> None:
+    """Put them back; a state of a device that isn't in use is left alone."""
+    torch.set_rng_state(states["cpu"].cpu())
+    if device.type != "cpu" and device.type in states:
+        torch.get_device_module(device).set_rng_state(states[device.type].cpu())

@@ -1,0 +1,257 @@
+"""The only adversarial loop: K discriminator updates, one generator update, the average, and again.
+
+for tick in train("dcgan_mnist_28"):
+    print(tick.images, tick.figures["d_real"], tick.figures["d_fake"])
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganforge.batch import Batch
+from ganforge.data import Stream
+from ganforge.errors import DivergenceError, MemoryLimitError
+from ganforge.games import Moment, Move
+from ganforge.layers import advance_spectral_norms
+from ganforge.optimizers import masked_step
+from ganforge.plan import Plan, build
+from ganforge.recipe import Recipe
+from ganforge.schedules import at
+from ganforge.settings import Averaging
+from ganforge.state import TrainState
+
+__all__ = ["Tick", "TrainState", "largest_batch", "play_round", "train"]
+
+ROW = 3  # updates without a finite gradient, in a row, that end a run
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A line of the log.
+
+    Attributes:
+        images: images seen so far.
+        since: images seen at the tick before.
+        figures: means since the last tick: `loss_*` by player and term, `d_real` and `d_fake` (D(real) and D(G(z)):
+            probabilities where the objective has a link, else logits), `gradient_norm_*` by player before clipping,
+            `lr_*`, `images_per_second`, `seconds`, and `skipped`, the number of updates left out.
+        state: the game, for whoever wants to look at it or to save it.
+    """
+
+    images: int
+    since: int
+    figures: dict[str, float]
+    state: TrainState
+
+
+def train(
+    recipe: Recipe | Plan | str, state: TrainState | None = None, *, stop: Callable[[], bool] = lambda: False
+) -> Iterator[Tick]:
+    """Play the recipe's game from `state` (from the beginning, if None) to its last image, a tick at a time.
+
+    `stop` is asked after every round; once true, the iterator ends with the state as it is, mid-tick or not, and a
+    later call with that state goes on as if nothing had happened.
+
+    Raises:
+        RecipeError, DataError: if the recipe can't be built.
+        MemoryLimitError: if the batch doesn't fit; the message names one that does.
+        DivergenceError: after three updates in a row without a finite gradient.
+    """
+    plan = build(recipe)
+    state = TrainState.start(plan) if state is None else state
+    stream = plan.stream(position=state.position)
+    while state.images < plan.training.images and not stop():
+        with state.randomness(plan.device):
+            due = play_to_tick(plan, state, stream, stop)
+        if due:
+            yield read_tick(plan, state)
+
+
+def play_to_tick(plan: Plan, state: TrainState, stream: Stream, stop: Callable[[], bool]) -> bool:
+    """Rounds until a tick is due (True) or until `stop` says so (False)."""
+    every = plan.training.tick
+    while not stop():
+        start, number = time.perf_counter(), state.images // every
+        try:
+            play_round(plan, state, stream)
+            starved = False
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            starved = True
+        if starved:  # outside the handler, whose traceback holds on to the memory that the search needs
+            raise MemoryLimitError(memory_advice(plan))
+        state.tick_seconds += time.perf_counter() - start
+        if state.images // every > number or state.images >= plan.training.images:
+            return True
+    return False
+
+
+def play_round(plan: Plan, state: TrainState, stream: "Stream | Trial") -> None:
+    """K discriminator updates on K batches, a generator update on the last of them, and the average's update."""
+    training, before = plan.training, state.images
+    for _ in range(training.d_steps):
+        batches = split(stream.next(), training.accumulate)
+        for network in state.players.values():
+            advance_spectral_norms(network)
+        kept = [move.fakes for move in update(plan, state, "discriminator", [(b,) for b in batches])]
+        state.images += training.batch
+    update(plan, state, "generator", list(zip(batches, kept, strict=True)))
+    average(state.ema, state.players["generator"], plan.averaging, seen=state.images, new=state.images - before)
+    state.position = stream.position
+
+
+def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, ...]]) -> list[Move]:
+    """One player's update: its moves over the pieces of a batch, their gradients added up, one masked step."""
+    network, optimizer, play = state.players[player], state.optimizers[player], getattr(plan.game, player)
+    moment = Moment(state.rng, state.images, state.turns[player])
+    moves = []
+    for piece in pieces:
+        move = play(state.players, piece[0], moment, *piece[1:])
+        (total(move) / len(pieces)).backward()
+        moves.append(move)
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if plan.training.clip is not None:
+        torch._foreach_mul_(gradients, (plan.training.clip / norm).clamp(max=1.0))
+    bad = (~norm.isfinite()).to(torch.float32)
+    masked_step(optimizer, bad=bad, lr=at(plan.rates[player], state.images))
+    optimizer.zero_grad(set_to_none=True)
+    state.turns[player] += 1
+    note(state, player, moves, norm, bad)
+    return moves
+
+
+def total(move: Move) -> Tensor:
+    """The loss of a move: the mean over samples of each term, added up."""
+    return torch.stack([term.mean() for term in move.terms.values()]).sum()
+
+
+def split(batch: Batch, pieces: int) -> list[Batch]:
+    """A batch in equal pieces."""
+    if pieces == 1:
+        return [batch]
+    columns = {k: v.chunk(pieces) for k, v in vars(batch).items() if v is not None}
+    return [Batch(**{k: v[i] for k, v in columns.items()}) for i in range(pieces)]
+
+
+@torch.no_grad()
+def average(ema: nn.Module, G: nn.Module, settings: Averaging, *, seen: int, new: int) -> None:
+    """Move the average on by `new` images: parameters averaged, buffers copied.
+
+    The weight of what was is 2^(-new / half-life); while the run is young the half-life grows with the images seen
+    (Karras et al. 2020, `ema_rampup`).
+    """
+    half_life = settings.half_life if settings.ramp is None else min(settings.half_life, settings.ramp * seen)
+    kept = 0.5 ** (new / half_life) if half_life > 0 else 0.0
+    torch._foreach_lerp_(list(ema.parameters()), list(G.parameters()), 1.0 - kept)
+    for mine, current in zip(ema.buffers(), G.buffers(), strict=True):
+        mine.copy_(current)
+
+
+@torch.no_grad()
+def note(state: TrainState, player: str, moves: list[Move], norm: Tensor, bad: Tensor) -> None:
+    """Add a turn to the sums of the running tick; an update that was left out counts only as such."""
+    figures = {f"gradient_norm_{player}": norm, f"loss_{player}": mean_of([total(m) for m in moves])}
+    if len(moves[0].terms) > 1:
+        figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].mean() for m in moves]) for k in moves[0].terms}
+    figures |= {k: mean_of([m.signals[k].mean() for m in moves]) for k in moves[0].signals}
+    figures = {k: torch.where(bad > 0, 0.0, v.float()) for k, v in figures.items()} | {"skipped": bad, "turns": 1 - bad}
+    for key, value in figures.items():
+        name = f"{player}.{key}"
+        state.sums[name] = state.sums[name] + value if name in state.sums else value
+    row = (state.skipped[player][0] + 1) * bad
+    state.skipped[player] = torch.stack([row, torch.maximum(row, state.skipped[player][1])])
+
+
+def mean_of(values: list[Tensor]) -> Tensor:
+    """The mean of a few numbers."""
+    return torch.stack(values).mean() if len(values) > 1 else values[0]
+
+
+def read_tick(plan: Plan, state: TrainState) -> Tick:
+    """The means since the last tick, read from the device at once; the sums begin anew.
+
+    Raises:
+        DivergenceError: if a player went without a finite gradient three times in a row.
+    """
+    sums = dict(zip(state.sums, torch.stack(list(state.sums.values())).tolist(), strict=True))
+    figures = {"skipped": 0.0}
+    for name, value in sums.items():
+        player, key = name.split(".", 1)
+        if key == "skipped":
+            figures["skipped"] += value
+        elif key != "turns":
+            figures[key] = value / sums[f"{player}.turns"] if sums[f"{player}.turns"] else float("nan")
+    figures |= {f"lr_{p}": at(rate, state.images) for p, rate in plan.rates.items()}
+    state.seconds += state.tick_seconds
+    figures["images_per_second"] = (state.images - state.tick_images) / max(state.tick_seconds, 1e-9)
+    figures["seconds"] = state.seconds
+    since, state.tick_images = state.tick_images, state.images
+    state.sums, state.tick_seconds = {}, 0.0
+    raise_if_diverged(plan, state)
+    return Tick(state.images, since, figures, state)
+
+
+def raise_if_diverged(plan: Plan, state: TrainState) -> None:
+    """End a run whose updates were left out `ROW` times in a row."""
+    rates = " or ".join(f"optimizer.{p}.lr (now {at(r, state.images):g})" for p, r in plan.rates.items())
+    for player, counts in state.skipped.items():
+        if (longest := int(counts[1])) >= ROW:
+            raise DivergenceError(
+                f"the {player}'s gradient was not finite in {longest} updates in a row before image {state.images}; "
+                f"its weights are those from before; lower {rates}, or set train.clip=1"
+            )
+    state.skipped = {p: s * torch.tensor([1.0, 0.0], device=s.device) for p, s in state.skipped.items()}
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """True for what CUDA, MPS and the CPU's allocator say when memory is short."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(w in str(error) for w in words)
+
+
+def memory_advice(plan: Plan) -> str:
+    """The sentence for a batch that doesn't fit."""
+    batch, fits = plan.training.batch, largest_batch(plan)
+    if fits is None:
+        return f"out of memory on {plan.device} even at a batch of 2; set a smaller generator.width or data.size"
+    pieces = next(n for n in range(1, batch + 1) if batch % n == 0 and batch // n <= fits)
+    return (
+        f"out of memory on {plan.device} at train.batch = {batch}; a batch of {fits} fits: set train.batch={fits}, "
+        f"or keep the batch and set train.accumulate={pieces}"
+    )
+
+
+@dataclass
+class Trial:
+    """A stream of blank batches: what a round needs of memory doesn't depend on the pictures."""
+
+    batch: Batch
+    position: int = 0
+
+    def next(self) -> Batch:
+        """The same blank batch."""
+        return self.batch
+
+
+def largest_batch(plan: Plan) -> int | None:
+    """The largest of the halves of the recipe's piece of a batch in which a round fits; None if not even 2 do."""
+    size = plan.training.batch // plan.training.accumulate // 2
+    while size >= 2:
+        smaller = replace(plan, training=replace(plan.training, batch=size, accumulate=1))
+        try:
+            blank = torch.zeros(size, *plan.source.shape, device=plan.device)
+            index = torch.zeros(size, dtype=torch.int64, device=plan.device)
+            play_round(smaller, TrainState.start(smaller), Trial(Batch(blank, index)))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        else:
+            return size
+        size //= 2
+    return None

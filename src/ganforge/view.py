@@ -1,0 +1,171 @@
+"""What a person sees in a terminal: progress on stderr, results on stdout, JSON where a program reads."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from ganforge.run import Judgement, Run, Stage
+from ganforge.train import Tick
+
+__all__ = ["bar", "listing", "paths", "result", "say", "text", "watch"]
+
+stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+FIGURES = {  # what is shown of a judgement, and what a reader should know of it
+    "frechet_distance": "lower is better",
+    "kernel_distance": "lower is better; unbiased, so it may fall below 0",
+    "classifier_score": "higher is better",
+    "precision": "share of fakes that look real",
+    "recall": "share of reals that the generator could make",
+    "density": "how deep fakes lie among reals; about 1 for real data",
+    "coverage": "share of reals with a fake close by",
+}
+
+
+def say(words: str) -> None:
+    """A line for people, on stderr."""
+    stderr.print(words, markup=False, soft_wrap=True)
+
+
+def text(words: str) -> None:
+    """A result, on stdout, as it is."""
+    print(words, end="" if words.endswith("\n") else "\n")
+
+
+@contextmanager
+def signals() -> Iterator[list[int]]:
+    """The first SIGINT or SIGTERM is noted in the list; a second one ends the program the usual way."""
+    caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        say("stopping after this step and saving; once more to stop at once")
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def watch(run: Run) -> int:
+    """Play a run under a progress bar; the number of the signal that stopped it, 0 if it came to its end."""
+    for note in run.notes:
+        say(note)
+    say(f"{run.plan.name} on {run.plan.device}: {run.plan.source.describe()}")
+    say(f"run folder: {run.folder.path}")
+    total = run.plan.training.images
+    with progress() as shown, signals() as caught:
+        task = shown.add_task("training", total=total, completed=run.state.images, news="")
+        for event in run.play(stop=lambda: bool(caught)):
+            if isinstance(event, Tick):
+                shown.update(task, completed=min(event.images, total), description="training", news=news(event))
+                if not stderr.is_terminal and event.images * 10 // total > event.since * 10 // total:
+                    say(f"{event.images:>10,} of {total:,} images  {news(event)}")
+            elif isinstance(event, Stage):
+                shown.update(task, description=event.text)
+            elif isinstance(event, Judgement) and not event.final:
+                say(judgement_line(event))
+    return caught[0] if caught else 0
+
+
+def progress() -> Progress:
+    """The bar: what, how far, how long still, and the state of the game."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[news]}"),
+        console=stderr,
+        disable=not stderr.is_terminal,
+        transient=True,
+    )
+
+
+def news(tick: Tick) -> str:
+    """Losses, beliefs and speed on a line."""
+    f = tick.figures
+    words = (
+        f"loss D {f['loss_discriminator']:.3f} G {f['loss_generator']:.3f}  "
+        f"D(real) {f['d_real']:.2f} D(G(z)) {f['d_fake']:.2f}  {f['images_per_second']:,.0f} img/s"
+    )
+    return words + (f"  skipped {f['skipped']:.0f}" if f["skipped"] else "")
+
+
+def judgement_line(event: Judgement) -> str:
+    """A judgement on a line."""
+    figures = event.record["figures"]
+    words = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items())
+    return f"{event.record['images']:>10,} images  {words}" + ("  (best so far)" if event.best else "")
+
+
+@contextmanager
+def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
+    """A progress bar on stderr; the function it gives advances it, by a share if `total` is 1."""
+    with progress() as shown:
+        task = shown.add_task(what, total=total, news="")
+
+        def advance(amount: float) -> None:
+            shown.update(task, **({"completed": amount} if total == 1.0 else {"advance": amount}))  # type: ignore[arg-type]
+
+        yield advance
+
+
+def result(record: Mapping[str, Any], *, as_json: bool) -> None:
+    """Figures on stdout: a table for people, one JSON object for programs."""
+    if as_json:
+        text(json.dumps(record))
+        return
+    figures, floor = record["figures"], record["floor"]
+    table = Table(title=f"{record['model']}  ·  {record['protocol']}", title_justify="left", box=None, pad_edge=False)
+    for column in ("figure", "this model", "real data (floor)", ""):
+        table.add_column(column, justify="left" if column in {"figure", ""} else "right")
+    for name, meaning in FIGURES.items():
+        table.add_row(name.replace("_", " "), number(figures, name), number(floor, name), f"[dim]{meaning}[/dim]")
+    stdout.print(table)
+    shares = "  ".join(f"{name} {share:.1%}" for name, share in figures["shares"].items())
+    stdout.print(f"share of each class: {shares}", soft_wrap=True)
+    counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} images"
+    stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training images against the same[/dim]")
+    if "run" in record:
+        run = Path(record["run"])
+        for what, path in {"samples": run / "samples", "report": run / "report.html"}.items():
+            text(f"{what}: {path}")
+
+
+def number(figures: Mapping[str, Any], name: str) -> str:
+    """A figure with its error, where it has one."""
+    error = figures.get(f"{name}_error")
+    return f"{figures[name]:.4g}" + (f" ± {error:.1g}" if error is not None else "")
+
+
+def paths(written: Sequence[Path], record: dict[str, Any], *, as_json: bool) -> None:
+    """The files that were written, a line each; for many, only their folder."""
+    shown = written if len(written) == 1 or as_json else [written[0].parent]
+    text(json.dumps(record | {"files": [str(p) for p in written]}) if as_json else "\n".join(map(str, shown)))
+
+
+def listing(rows: Mapping[str, str], *, default: str, as_json: bool) -> None:
+    """Names with a line each."""
+    if as_json:
+        text(json.dumps(rows))
+        return
+    width = max(map(len, rows))
+    for name, words in rows.items():
+        text(f"{name:<{width}}  {words}" + ("  (default)" if name == default else ""))

@@ -1,0 +1,87 @@
+"""Judging: what a record says, and that the figures tell good from bad."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganforge.data import Source, open_source
+from ganforge.errors import DataError
+from ganforge.evaluate import compare, crowd, evaluate, quick_distance, reference
+from ganforge.features import Extractor, extractor
+from ganforge.sample import Sampler
+
+
+class Memory(nn.Module):
+    """A generator that has learnt pictures by heart and recites them in order, whatever the latents."""
+
+    z_dim = 1
+
+    def __init__(self, pictures: Tensor) -> None:
+        super().__init__()
+        self.pictures = nn.Parameter(pictures / 127.5 - 1, requires_grad=False)
+        self.position = 0
+
+    def forward(self, z: Tensor) -> Tensor:
+        self.position += len(z)
+        return self.pictures[self.position - len(z) : self.position]
+
+
+def reciting(pictures: Tensor) -> Sampler:
+    return Sampler(Memory(pictures), name="memory", shape=pictures.shape[1:], images=7)
+
+
+@pytest.fixture(scope="module")
+def mnist() -> Source:
+    return open_source(source="mnist")
+
+
+@pytest.fixture(scope="module")
+def judge() -> Extractor:
+    return extractor("mnist")
+
+
+def test_the_record_fixes_its_protocol_and_carries_the_floor(mnist: Source, judge: Extractor) -> None:
+    seen: list[float] = []
+    copies = mnist.train.read(torch.arange(600))
+    record = evaluate(reciting(copies), mnist, judge, samples=500, progress=seen.append)
+    assert record["protocol"] == "mnist_500_test"
+    assert record["samples"] == record["floor_samples"] == 500
+    assert record["extractor"] == {"name": "mnist", "weights": judge.digest}
+    assert record["images"] == 7
+    assert seen[-1] == 1.0
+    assert record["figures"].keys() == record["floor"].keys()
+    assert sum(record["figures"]["shares"].values()) == pytest.approx(1)
+    for name in ("precision", "recall", "coverage"):  # real images against real images
+        assert record["figures"][name] == pytest.approx(record["floor"][name], abs=0.06)
+
+
+def test_noise_scores_worse_than_the_floor_in_everything(mnist: Source, judge: Extractor) -> None:
+    noise = torch.randint(0, 256, (500, 1, 28, 28), dtype=torch.uint8)
+    record = evaluate(reciting(noise), mnist, judge, samples=500)
+    assert record["figures"]["frechet_distance"] > 20 * record["floor"]["frechet_distance"]
+    for name in ("precision", "recall", "coverage"):
+        assert record["figures"][name] < 0.1
+
+
+def test_one_digit_only_keeps_precision_and_loses_recall_and_shares(mnist: Source, judge: Extractor) -> None:
+    labels = mnist.train.labels
+    assert labels is not None
+    ones = mnist.train.read((labels == 1).nonzero().flatten()[:500])
+    real = reference(mnist, "test", judge, 500)
+    figures = compare(real=real, fake=crowd([ones], judge, count=500), classes=judge.classes)
+    assert figures["precision"] > 0.8
+    assert figures["recall"] < 0.3
+    assert figures["shares"]["1"] > 0.95
+
+
+def test_a_quick_judgement_agrees_with_the_full_one(mnist: Source, judge: Extractor) -> None:
+    copies = mnist.train.read(torch.arange(500))
+    quick = quick_distance(reciting(copies), reference(mnist, "test", judge, 500), judge, split="test")
+    full = evaluate(reciting(copies), mnist, judge, samples=500)["figures"]
+    assert quick == pytest.approx({name: full[name] for name in quick})
+
+
+def test_a_split_that_is_not_there_is_said(mnist: Source, judge: Extractor) -> None:
+    bare = Source(name="bare", train=mnist.train)
+    with pytest.raises(DataError, match="bare has no test split"):
+        reference(bare, "test", judge, 100)
