@@ -1,0 +1,249 @@
+"""Images to features: the embedded classifiers, and statistics of features that never hold all of them.
+
+A GAN is judged in the space of a classifier's penultimate layer, where a distance means "looks like another thing" and
+not "has other pixels". Two classifiers lie in the package, so judging never touches the network: `mnist` for grey
+images and `cifar10` for colour ones. Numbers from different extractors can't be compared, which is why each carries a
+name and a digest of its weights.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Float64, Num
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ganforge.errors import CheckpointError, DataError, RecipeError
+
+__all__ = [
+    "EXTRACTORS",
+    "Classifier",
+    "Extractor",
+    "Features",
+    "GaussianStatistics",
+    "RunningGaussian",
+    "extractor",
+    "extractor_for",
+    "load_classifier",
+]
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
+CHUNK = 256  # images at once: the activations of one chunk stay near the caches
+
+
+class Features(NamedTuple):
+    """What a classifier says of B images: its penultimate layer, and the logits of its K classes."""
+
+    features: Float[Tensor, "B D"]
+    logits: Float[Tensor, "B K"]
+
+
+def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """3 × 3 convolution, batch norm, ReLU."""
+    convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+class Stage(nn.Module):
+    """Halves the image, then adds one residual block."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.down = block(inputs, outputs, stride=2)
+        self.residual = block(outputs, outputs)
+
+    def forward(self, h: Tensor) -> Tensor:
+        h = self.down(h)
+        return h + self.residual(h)
+
+
+class Classifier(nn.Module):
+    """A small residual network: images (B, C, H, W) in [-1, 1] to `Features`.
+
+    The first width belongs to the full resolution, each further one halves it; the last is the dimension D of the
+    features: averages over the plane of values that a ReLU left non-negative.
+
+    >>> Classifier((1, 28, 28), classes=10, widths=(16, 32, 64))(torch.zeros(2, 1, 28, 28)).features.shape
+    torch.Size([2, 64])
+    """
+
+    def __init__(self, shape: tuple[int, int, int], classes: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stem = block(shape[0], widths[0])
+        self.stages = nn.Sequential(*(Stage(inputs, outputs) for inputs, outputs in pairwise(widths)))
+        self.head = nn.Linear(widths[-1], classes)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Features:
+        features = self.stages(self.stem(x)).mean((2, 3))
+        return Features(features, self.head(features))
+
+
+def load_classifier(path: Path) -> tuple[Classifier, dict[str, Any]]:
+    """The classifier that a safetensors file holds, and the facts stored beside its weights.
+
+    The file says how to build the network (`shape`, `classes`, `widths`) and what it is worth (`accuracy` on the test
+    split, `command` that made it). Raises `CheckpointError` if it can't be read or lacks one of them.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - a file, not a dictionary
+        network = Classifier(tuple(facts["shape"]), len(facts["classes"]), tuple(facts["widths"]))
+        network.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"'{path}' holds no classifier ({error}); train one with scripts/train_classifiers.py"
+        ) from error
+    return network, facts
+
+
+def fused(network: Classifier) -> Classifier:
+    """The same function in evaluation mode, its batch norms folded into the convolutions before them."""
+    for part in list(network.eval().modules()):
+        if isinstance(part, nn.Sequential) and isinstance(part[0], nn.Conv2d) and isinstance(part[1], nn.BatchNorm2d):
+            part[0], part[1] = fuse_conv_bn_eval(part[0], part[1]), nn.Identity()
+    return network
+
+
+def in_unit_range(images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+    """Bytes to [-1, 1]; what is float already stands there."""
+    return images.float() if images.is_floating_point() else images.float() / 127.5 - 1
+
+
+def recoloured(x: Float[Tensor, "B C H W"], channels: int) -> Float[Tensor, "B K H W"]:
+    """Grey to three equal channels, or colour to its luma."""
+    if x.shape[1] == channels:
+        return x
+    if x.shape[1] == 1:
+        return x.expand(-1, channels, -1, -1)
+    if x.shape[1] == 3 and channels == 1:
+        return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    raise DataError(f"images with {x.shape[1]} channels can't be judged; give grey (1) or RGB (3) ones")
+
+
+def resized(x: Float[Tensor, "B C H W"], size: tuple[int, int]) -> Float[Tensor, "B C h w"]:
+    """Antialiased bilinear, the form whose numbers don't depend on a library's taste (Parmar et al., 2022)."""
+    return x if x.shape[2:] == size else F.interpolate(x, size, mode="bilinear", antialias=True)
+
+
+class Extractor:
+    """A frozen classifier that takes images of any size, grey or colour, bytes or floats in [-1, 1].
+
+    `name` and `digest` (12 hex digits of the weights file's SHA-256) say whose features these are; `shape` (C, H, W) is
+    what the network sees, `dim` the length D of its features, `classes` the names of its K classes, `accuracy` its
+    share of right answers on the test split. Images of another shape are turned grey or tripled, then resized with
+    antialiasing. The answer lies on the CPU, where the float64 statistics are taken.
+
+    >>> judge = extractor("mnist")
+    >>> judge(torch.zeros(5, 3, 32, 32, dtype=torch.uint8)).logits.shape
+    torch.Size([5, 10])
+    """
+
+    def __init__(self, name: str, path: Path, device: torch.device | str = "cpu") -> None:
+        network, facts = load_classifier(path)
+        self.name, self.device = name, torch.device(device)
+        self.digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        self.shape: tuple[int, int, int] = tuple(facts["shape"])
+        self.classes: tuple[str, ...] = tuple(facts["classes"])
+        self.accuracy: float = facts["accuracy"]
+        self.dim: int = network.head.in_features
+        network = fused(network).requires_grad_(False)
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.inference_mode()
+    def __call__(self, images: Num[Tensor, "B C H W"]) -> Features:
+        """Features (B, D) and logits (B, K) of B images; raises `DataError` for other than 1 or 3 channels."""
+        answers = [self.network(self.adapted(chunk.to(self.device))) for chunk in images.split(CHUNK)]
+        return Features(*(torch.cat(parts).cpu() for parts in zip(*answers, strict=True)))
+
+    def adapted(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B c h w"]:
+        """The images as the network was trained to see them."""
+        x = resized(recoloured(in_unit_range(images), self.shape[0]), self.shape[1:])
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def __repr__(self) -> str:
+        return f"Extractor({self.name!r}, digest={self.digest!r}, dim={self.dim}, device={str(self.device)!r})"
+
+
+def embedded(name: str, device: torch.device | str = "cpu") -> Extractor:
+    """An extractor whose weights lie in the package."""
+    return Extractor(name, Path(str(files("ganforge") / "assets/classifiers" / f"{name}.safetensors")), device)
+
+
+EXTRACTORS: dict[str, Callable[..., Extractor]] = {
+    "mnist": partial(embedded, "mnist"),
+    "cifar10": partial(embedded, "cifar10"),
+}
+
+
+def extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
+    """The extractor of that name, on that device; raises `RecipeError` with the nearest name if there is none."""
+    if name not in EXTRACTORS:
+        near = difflib.get_close_matches(name, EXTRACTORS, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(EXTRACTORS)}"
+        raise RecipeError(f"no feature extractor is called '{name}'; {hint}")
+    return EXTRACTORS[name](device=device)
+
+
+def extractor_for(shape: tuple[int, int, int]) -> str:
+    """The name of the embedded extractor that fits images of shape (C, H, W).
+
+    >>> extractor_for((1, 28, 28)), extractor_for((3, 64, 64))
+    ('mnist', 'cifar10')
+    """
+    return "mnist" if shape[0] == 1 else "cifar10"
+
+
+@dataclass(frozen=True)
+class GaussianStatistics:
+    """Mean (D,) and unbiased covariance (D, D) of `count` feature vectors: all that a Fréchet distance looks at."""
+
+    count: int
+    mean: Float64[Tensor, " D"]
+    covariance: Float64[Tensor, "D D"]
+
+
+class RunningGaussian:
+    """Mean and covariance of features that arrive in chunks, in memory of D² whatever their number.
+
+    Each chunk is centred on its own mean before its scatter is taken, and merged by the pairwise formula, so a mean far
+    from zero costs no digits and the result doesn't depend on how the features were cut (Chan, Golub and LeVeque 1983,
+    "Algorithms for computing the sample variance", equation 2.1 for matrices).
+
+    >>> running = RunningGaussian(dim=1)
+    >>> running.update(torch.tensor([[1.0], [2.0]]))
+    >>> running.update(torch.tensor([[3.0]]))
+    >>> running.result().mean.item(), running.result().covariance.item()
+    (2.0, 1.0)
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.count = 0
+        self.mean = torch.zeros(dim, dtype=torch.float64)
+        self.scatter = torch.zeros(dim, dim, dtype=torch.float64)
+
+    def update(self, features: Float[Tensor, "B D"]) -> None:
+        """Adds B feature vectors."""
+        if not len(features):
+            return
+        chunk = features.detach().cpu().double()
+        total, mean = self.count + len(chunk), chunk.mean(0)
+        centred, shift = chunk - mean, mean - self.mean
+        self.scatter += centred.T @ centred + torch.outer(shift, shift) * (self.count * len(chunk) / total)
+        self.mean += shift * (len(chunk) / total)
+        self.count = total
+
+    def result(self) -> GaussianStatistics:
+        """The statistics so far; a covariance of fewer than two vectors is zero."""
+        return GaussianStatistics(self.count, self.mean.clone(), self.scatter / max(self.count - 1, 1))
