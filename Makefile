@@ -15,7 +15,7 @@ install: .venv/installed
 	touch $@
 
 demo: install  ## train the default recipe, judge it, make a picture
-	$(BIN)/ganforge train --out $(DEMO)
+	if [ -e $(DEMO) ]; then $(BIN)/ganforge resume $(DEMO); else $(BIN)/ganforge train --out $(DEMO); fi
 	$(BIN)/ganforge sample $(DEMO) --seeds 0-99 --out $(DEMO)/samples.png
 	@echo "look at $(DEMO)/samples.png and $(DEMO)/report.html"
 

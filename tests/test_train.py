@@ -14,6 +14,7 @@ from ganforge.batch import Batch
 from ganforge.errors import DivergenceError
 from ganforge.games import Moment, NoiseGame
 from ganforge.objectives import OBJECTIVES
+from ganforge.optimizers import masked_step
 from ganforge.penalties import PENALTIES
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
@@ -314,3 +315,37 @@ def test_out_of_memory_ends_in_a_sentence_with_a_batch_that_fits(tmp_path: Path,
     result = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert "out of memory on cpu at train.batch = 32768; a batch of " in result.stdout, result.stderr
     assert "set train.accumulate=" in result.stdout
+
+
+@pytest.mark.parametrize("norm", ["none", "spectral"])
+@pytest.mark.parametrize("penalty", [None, *sorted(PENALTIES)])
+def test_gradients_lie_in_memory_as_their_weights_do(tiny_recipe: Recipe, norm: str, penalty: str | None) -> None:
+    """torch's fused kernels read both in memory order and say nothing where the orders differ."""
+    settings = ["generator=dcgan", "generator.width=4", "discriminator=dcgan", "discriminator.width=4",
+                f"discriminator.norm={norm}", "optimizer.discriminator.lr=1e-2"]  # fmt: skip
+    plan = plan_of(tiny_recipe, *settings, *([f"penalties.{penalty}.every=1"] if penalty else []))
+    fused, plain = TrainState.start(plan), TrainState.start(plan)
+    for player, optimizer in plain.optimizers.items():
+        group = optimizer.param_groups[0]
+        plain.optimizers[player] = torch.optim.Adam(group["params"], betas=group["betas"], foreach=False)
+    for state in (fused, plain):
+        stream = plan.stream(position=0)
+        for _ in range(3):
+            play_round(plan, state, stream)
+    for a, b in zip(fused.players["discriminator"].parameters(), plain.players["discriminator"].parameters(),
+                    strict=True):  # fmt: skip
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_a_gradient_laid_out_otherwise_is_laid_out_again() -> None:
+    weight = nn.Parameter(torch.randn(4, 3, 4, 4).to(memory_format=torch.channels_last))
+    twin = nn.Parameter(weight.detach().clone())
+    gradient = torch.randn(4, 3, 4, 4)
+    fused, plain = torch.optim.Adam([weight], fused=True), torch.optim.Adam([twin], foreach=False)
+    for _ in range(3):
+        weight.grad, twin.grad = gradient.clone(memory_format=torch.contiguous_format), gradient.clone()
+        masked_step(fused, bad=torch.zeros(()), lr=1e-2)
+        for group in plain.param_groups:
+            group["lr"] = 1e-2
+        plain.step()
+    assert torch.allclose(weight, twin, atol=1e-6)

@@ -57,6 +57,9 @@ def masked_step(optimizer: torch.optim.Optimizer, *, bad: Tensor, lr: float) -> 
     optimiser's fused kernel can read it on the device."""
     for group in optimizer.param_groups:
         group["lr"] = lr
+        for p in group["params"]:
+            if p.grad is not None and p.grad.stride() != p.stride():
+                p.grad = torch.empty_like(p).copy_(p.grad)  # the fused kernels read memory in the parameter's order
     if getattr(optimizer, "_step_supports_amp_scaling", False):
         optimizer.found_inf = bad  # type: ignore[attr-defined]  # the kernels' own name for such a flag
         optimizer.step()

@@ -107,8 +107,9 @@ class Run:
 
     def finish(self) -> Iterator[Event]:
         """The last checkpoint, and the final figures of the best one."""
-        if not any(r["images"] == self.state.images for r in self.judgements):
+        if self.folder.samples()[-1:] != [self.folder.sample(self.state.images)]:
             self.draw_samples()
+        if not any(r["images"] == self.state.images for r in self.judgements):
             yield from self.judge()
         best = load(self.folder.path, device=str(self.plan.device))
         split = "test" if self.plan.source.test is not None else "held_out"

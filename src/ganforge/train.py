@@ -109,26 +109,28 @@ def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, .
     """One player's update: its moves over the pieces of a batch, their gradients added up, one masked step."""
     network, optimizer, play = state.players[player], state.optimizers[player], getattr(plan.game, player)
     moment = Moment(state.rng, state.images, state.turns[player])
-    moves = []
+    moves, losses = [], []
     for piece in pieces:
-        move = play(state.players, piece[0], moment, *piece[1:])
-        (total(move) / len(pieces)).backward()
-        moves.append(move)
+        moves.append(play(state.players, piece[0], moment, *piece[1:]))
+        losses.append(total(moves[-1]) / len(pieces))
+        losses[-1].backward()
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if plan.training.clip is not None:
         torch._foreach_mul_(gradients, (plan.training.clip / norm).clamp(max=1.0))
     bad = (~norm.isfinite()).to(torch.float32)
     masked_step(optimizer, bad=bad, lr=at(plan.rates[player], state.images))
     optimizer.zero_grad(set_to_none=True)
     state.turns[player] += 1
-    note(state, player, moves, norm, bad)
+    loss = sum(losses[1:], start=losses[0]).detach()
+    note(state, player, moves, {"gradient_norm": norm, "loss": loss}, bad)
     return moves
 
 
 def total(move: Move) -> Tensor:
     """The loss of a move: the mean over samples of each term, added up."""
-    return torch.stack([term.mean() for term in move.terms.values()]).sum()
+    first, *others = (term.mean() for term in move.terms.values())
+    return sum(others, start=first)
 
 
 def split(batch: Batch, pieces: int) -> list[Batch]:
@@ -154,9 +156,9 @@ def average(ema: nn.Module, G: nn.Module, settings: Averaging, *, seen: int, new
 
 
 @torch.no_grad()
-def note(state: TrainState, player: str, moves: list[Move], norm: Tensor, bad: Tensor) -> None:
+def note(state: TrainState, player: str, moves: list[Move], own: dict[str, Tensor], bad: Tensor) -> None:
     """Add a turn to the sums of the running tick; an update that was left out counts only as such."""
-    figures = {f"gradient_norm_{player}": norm, f"loss_{player}": mean_of([total(m) for m in moves])}
+    figures = {f"{name}_{player}": value for name, value in own.items()}
     if len(moves[0].terms) > 1:
         figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].mean() for m in moves]) for k in moves[0].terms}
     figures |= {k: mean_of([m.signals[k].mean() for m in moves]) for k in moves[0].signals}

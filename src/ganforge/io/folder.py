@@ -204,9 +204,13 @@ class RunFolder:
         """The sample grids, earliest first."""
         return sorted((p for p in (self.path / "samples").glob("*.png") if p.stem.isdecimal()), key=_images)
 
+    def sample(self, images: int) -> Path:
+        """Where the sample grid after so many images belongs."""
+        return self.path / "samples" / f"{images:09d}.png"
+
     def save_samples(self, images_seen: int, picture: Image.Image) -> Path:
         """Writes a sample grid and returns its path."""
-        path = self.path / "samples" / f"{images_seen:09d}.png"
+        path = self.sample(images_seen)
         save_png(path, picture, {"images seen": str(images_seen)})
         return path
 

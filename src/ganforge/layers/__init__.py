@@ -1,12 +1,14 @@
 """What several papers share, in the field's own words."""
 
 from ganforge.layers.batch import mixes_samples
+from ganforge.layers.dropout import Dropout
 from ganforge.layers.labels import refuse_labels
 from ganforge.layers.output import Output
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
 from ganforge.layers.weights import normal_weights_
 
 __all__ = [
+    "Dropout",
     "Output",
     "SpectralNorm",
     "advance",

@@ -62,12 +62,12 @@ def squared_error(within: Moments, within_fake: Moments, between: Moments) -> Fl
     """Variance of the estimate from Hoeffding's decomposition; see `kernel_distance`."""
     N, M = len(between.rows), len(between.columns)
     linear = (within.rows - between.rows).var() / N + (within_fake.rows - between.columns).var() / M
-    counted_twice = (
+    pairs = (
         pure_interaction(within) / (N * (N - 1))
         + pure_interaction(within_fake) / (M * (M - 1))
         + 2 * pure_interaction(between) / (N * M)
     )
-    return (4 * linear - 2 * counted_twice).clamp_min(0)
+    return 4 * (linear - pairs).clamp_min(0) + 2 * pairs
 
 
 def kernel_distance(*, real: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) -> KernelDistance:
@@ -79,10 +79,10 @@ def kernel_distance(*, real: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) -
 
     The standard error is for fresh draws of *both* sets. With a, b the means of the kernel over the own and the other
     set, the estimate's variance is 4·var(a - b)/N for each side (Hájek's linear part) plus the interactions g of pairs,
-    2·g/N(N-1) for each side and 4·g/NM between. The sample variance of a - b already holds those interactions as noise,
-    twice as much as is due, so half is taken off again. That keeps the error right where both distributions are equal
-    and the linear part vanishes, as well as where they are far apart: from 60 samples a side on, the spread of repeated
-    draws was met within 3 % (the tests repeat this).
+    2·g/N(N-1) for each side and 4·g/NM between. The sample variance of a - b holds those interactions as noise too;
+    that is taken off, down to zero and no further. So the error is right where the linear part rules, and where both
+    distributions are equal and it vanishes, the pairs' part stands whatever the draw. Simulated with 60 or more samples
+    a side, it is 15 to 25 % too large for equal distributions and within 2 % of the true spread for distant ones.
 
     Raises `DataError` when either side has fewer than four samples.
 

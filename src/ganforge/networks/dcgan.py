@@ -21,12 +21,16 @@ __all__ = ["NORMS", "TINY", "Discriminator", "Generator"]
 
 TINY: dict[str, Any] = {"generator": {"z_dim": 8, "width": 8}, "discriminator": {"width": 8}, "shape": (1, 16, 16)}
 
-SIZES = {16: 4, 28: 7, 32: 4, 64: 4, 128: 4, 256: 4}  # image size -> size of the smallest feature map
+SIZES = (16, 28, 32, 64, 128, 256)
+SMALLEST = 4  # the feature map where the generator begins and the discriminator ends
 CHANNELS_LAST = torch.channels_last  # the convolutions' own layout on CPU and GPU: 1.1 times faster and more
 
 
-def _plan(shape: tuple[int, int, int], width: int) -> tuple[int, list[int]]:
-    """The smallest feature map's size, and the channels from there to the largest: doubled per halving, to 8·width."""
+def _plan(shape: tuple[int, int, int], width: int) -> tuple[list[int], list[int]]:
+    """Sizes of the feature maps from 4×4 up to the image, and their channels: doubled per halving, to 8·width.
+
+    28 is halved to 14, 7 and 4.
+    """
     _, height, breadth = shape
     if height != breadth or height not in SIZES:
         *sizes, last = map(str, SIZES)
@@ -34,13 +38,19 @@ def _plan(shape: tuple[int, int, int], width: int) -> tuple[int, list[int]]:
             f"dcgan can't make images of {height}×{breadth} pixels: "
             f"set data.size to {', '.join(sizes)} or {last}, or choose another network."
         )
-    smallest = SIZES[height]
-    halvings = (height // smallest).bit_length() - 1
-    return smallest, [width * min(2**level, 8) for level in reversed(range(halvings))]
+    sizes = [height]
+    while sizes[0] > SMALLEST:
+        sizes.insert(0, -(-sizes[0] // 2))
+    return sizes, [width * min(2**level, 8) for level in reversed(range(len(sizes) - 1))]
+
+
+def _kernel(small: int, large: int) -> int:
+    """The kernel of a stride of 2 between two sizes: 4 for a doubling, 3 between 4 and 7."""
+    return 4 if large == 2 * small else 3
 
 
 class Generator(nn.Module):
-    """z (B, z_dim) -> images (B, C, H, W) in [-1, 1], doubling the size from 4×4 (7×7 for 28 pixels) upwards.
+    """z (B, z_dim) -> images (B, C, H, W) in [-1, 1], doubling the size from 4×4 upwards.
 
     Raises RecipeError for a size that isn't 16, 28, 32, 64, 128 or 256.
 
@@ -58,11 +68,11 @@ class Generator(nn.Module):
     ) -> None:
         super().__init__()
         self.z_dim = z_dim
-        smallest, channels = _plan(shape, width)
-        self.first = nn.ConvTranspose2d(z_dim, channels[0], smallest, bias=False)
+        sizes, channels = _plan(shape, width)
+        self.first = nn.ConvTranspose2d(z_dim, channels[0], SMALLEST, bias=False)
         self.ups = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm2d(before), nn.ReLU(inplace=True), _up(before, after))
-            for before, after in pairwise([*channels, shape[0]])
+            nn.Sequential(nn.BatchNorm2d(before), nn.ReLU(inplace=True), _up(before, after, _kernel(*pair)))
+            for (before, after), pair in zip(pairwise([*channels, shape[0]]), pairwise(sizes), strict=True)
         )
         normal_weights_(self)
         self.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
@@ -77,8 +87,8 @@ class Generator(nn.Module):
         return x.tanh_()
 
 
-def _up(before: int, after: int) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
+def _up(before: int, after: int, kernel: int) -> nn.ConvTranspose2d:
+    return nn.ConvTranspose2d(before, after, kernel, stride=2, padding=1, bias=False)
 
 
 def _batch(conv: nn.Conv2d, *, inner: bool) -> list[nn.Module]:
@@ -98,7 +108,7 @@ NORMS: dict[str, Callable[..., list[nn.Module]]] = {"batch": _batch, "none": _no
 
 
 class Discriminator(nn.Module):
-    """Images (B, C, H, W) -> logits (B,), halving the size down to 4×4 (7×7 for 28), then one convolution over it.
+    """Images (B, C, H, W) -> logits (B,), halving the size down to 4×4, then one convolution over it.
 
     The norm is batch norm on all but the first and the last convolution, or none, or spectral norm on all of them.
     A gradient penalty needs one without batch norm, which mixes samples. *Differs:* gives logits, not probabilities.
@@ -122,16 +132,17 @@ class Discriminator(nn.Module):
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
     ) -> None:
         super().__init__()
-        smallest, channels = _plan(shape, width)
-        widths, bias = [shape[0], *reversed(channels)], norm != "batch"
+        sizes, channels = _plan(shape, width)
+        widths, kernels = [shape[0], *reversed(channels)], [_kernel(*pair) for pair in reversed([*pairwise(sizes)])]
+        bias = norm != "batch"
         self.downs = nn.ModuleList(
             nn.Sequential(
-                *NORMS[norm](nn.Conv2d(before, after, 4, stride=2, padding=1, bias=bias), inner=level > 0),
+                *NORMS[norm](nn.Conv2d(before, after, kernel, stride=2, padding=1, bias=bias), inner=level > 0),
                 nn.LeakyReLU(slope, inplace=True),
             )
-            for level, (before, after) in enumerate(pairwise(widths))
+            for level, (kernel, (before, after)) in enumerate(zip(kernels, pairwise(widths), strict=True))
         )
-        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(widths[-1], 1, smallest, bias=bias), inner=False))
+        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(widths[-1], 1, SMALLEST, bias=bias), inner=False))
         normal_weights_(self)
         advance_spectral_norms(self, steps=WARM_UP)
         self.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]

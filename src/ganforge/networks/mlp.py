@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import Output, refuse_labels
+from ganforge.layers import Dropout, Output, refuse_labels
 
 __all__ = ["TINY", "Discriminator", "Generator"]
 
@@ -27,7 +27,7 @@ def _blocks(widths: tuple[int, ...], slope: float, dropout: float = 0.0) -> nn.M
         nn.Sequential(
             nn.Linear(before, after),
             nn.LeakyReLU(slope, inplace=True),
-            *([nn.Dropout(dropout)] if dropout else []),
+            *([Dropout(dropout)] if dropout else []),
         )
         for before, after in pairwise(widths)
     )

@@ -1,0 +1,203 @@
+"""The loops that tutorials teach, written as they teach them: what `step.py` compares ganforge with.
+
+Both are good teaching code and are to be read as such. Comments beginning with *cost* mark where they do work that the
+result doesn't need. Nothing here imports ganforge.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
+
+__all__ = [
+    "Digits",
+    "adam",
+    "dcgan_discriminator",
+    "dcgan_generator",
+    "dcgan_step",
+    "digit_loader",
+    "mlp_discriminator",
+    "mlp_epoch",
+    "mlp_generator",
+    "mlp_step",
+]
+
+Log = list[tuple[float, ...]]
+
+
+def adam(network: nn.Module) -> Optimizer:
+    """The optimiser of both tutorials. *cost*: torch's default on the CPU is a Python loop over the parameters."""
+    return torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+
+
+# ---------------------------------------------------------------- the fully connected GAN on MNIST
+
+
+def mlp_generator(z_dim: int = 64) -> nn.Sequential:
+    """z (B, 64) -> images (B, 784) in [-1, 1]."""
+    return nn.Sequential(
+        nn.Linear(z_dim, 256),
+        nn.LeakyReLU(0.2),
+        nn.Linear(256, 512),
+        nn.LeakyReLU(0.2),
+        nn.Linear(512, 784),
+        nn.Tanh(),
+    )
+
+
+def mlp_discriminator(dropout: float = 0.3) -> nn.Sequential:
+    """Images (B, 784) -> probabilities of being real (B, 1)."""
+    return nn.Sequential(
+        nn.Linear(784, 512),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(dropout),
+        nn.Linear(512, 256),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(dropout),
+        nn.Linear(256, 1),
+        nn.Sigmoid(),
+    )
+
+
+class Digits(Dataset):
+    """MNIST as an image data set hands it out: one PIL image at a time, turned into a normalised tensor."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images, labels  # (N, H, W) uint8, (N,)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = Image.fromarray(self.images[index].numpy())
+        x = torch.from_numpy(np.array(image)).unsqueeze(0)  # (1, 28, 28)
+        x = x.to(torch.float32).div(255)
+        return (x - 0.5) / 0.5, int(self.labels[index])
+
+
+def digit_loader(images: Tensor, labels: Tensor, batch: int = 128) -> DataLoader:
+    """Shuffled batches. *cost*: some ten small operations for each image, and a stack of them for each batch."""
+    return DataLoader(Digits(images, labels), batch_size=batch, shuffle=True)
+
+
+def mlp_step(
+    G: nn.Module, D: nn.Module, opt_g: Optimizer, opt_d: Optimizer, real: Tensor, log: Log,
+    rng: torch.Generator | None = None,
+) -> None:  # fmt: skip
+    """One update of each player on real images (B, 784), and the losses logged."""
+    bce = nn.BCELoss()
+    z_dim = next(G.parameters()).shape[1]
+    ones, zeros = real.new_ones(len(real), 1), real.new_zeros(len(real), 1)
+
+    z = torch.randn(len(real), z_dim, generator=rng, dtype=real.dtype)
+    fake = G(z)  # cost: a graph that detach() throws away
+    loss_d = bce(D(real), ones) + bce(D(fake.detach()), zeros)  # cost: two passes where one would do
+    opt_d.zero_grad()
+    loss_d.backward()
+    opt_d.step()
+
+    z = torch.randn(len(real), z_dim, generator=rng, dtype=real.dtype)
+    loss_g = bce(D(G(z)), ones)
+    opt_g.zero_grad()
+    loss_g.backward()  # cost: D's weight gradients too, which the next zero_grad() throws away
+    opt_g.step()
+
+    log.append((loss_d.item(), loss_g.item()))
+
+
+def mlp_epoch(
+    G: nn.Module, D: nn.Module, opt_g: Optimizer, opt_d: Optimizer, batches: Iterable[Sequence[Tensor]], log: Log
+) -> None:
+    """Once through the data."""
+    for images, _ in batches:
+        mlp_step(G, D, opt_g, opt_d, images.view(len(images), -1), log)
+
+
+# ---------------------------------------------------------------- DCGAN, in the public PyTorch example's order
+
+
+def dcgan_generator(width: int = 64, z_dim: int = 100, channels: int = 3) -> nn.Sequential:
+    """z (B, 100, 1, 1) -> images (B, 3, 64, 64) in [-1, 1]. *cost*: NCHW, the slower layout of these convolutions."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(z_dim, width * 8, 4, 1, 0, bias=False),
+        nn.BatchNorm2d(width * 8),
+        nn.ReLU(True),
+        nn.ConvTranspose2d(width * 8, width * 4, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width * 4),
+        nn.ReLU(True),
+        nn.ConvTranspose2d(width * 4, width * 2, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width * 2),
+        nn.ReLU(True),
+        nn.ConvTranspose2d(width * 2, width, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(True),
+        nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False),
+        nn.Tanh(),
+    ).apply(dcgan_weights)
+
+
+def dcgan_discriminator(width: int = 64, channels: int = 3) -> nn.Sequential:
+    """Images (B, 3, 64, 64) -> probabilities of being real (B,)."""
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 4, 2, 1, bias=False),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(width, width * 2, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width * 2),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(width * 2, width * 4, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width * 4),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(width * 4, width * 8, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(width * 8),
+        nn.LeakyReLU(0.2, inplace=True),
+        nn.Conv2d(width * 8, 1, 4, 1, 0, bias=False),
+        nn.Sigmoid(),
+        nn.Flatten(0),
+    ).apply(dcgan_weights)
+
+
+def dcgan_weights(layer: nn.Module) -> None:
+    """Weights N(0, .02), gains N(1, .02), as Radford et al. 2016 begin."""
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+    elif isinstance(layer, nn.BatchNorm2d):
+        nn.init.normal_(layer.weight, 1.0, 0.02)
+        nn.init.zeros_(layer.bias)
+
+
+def dcgan_step(
+    G: nn.Module, D: nn.Module, opt_g: Optimizer, opt_d: Optimizer, real: Tensor, log: Log,
+    rng: torch.Generator | None = None,
+) -> None:  # fmt: skip
+    """One update of each player on real images (B, 3, 64, 64); one batch of fakes serves both."""
+    bce = nn.BCELoss()
+    z_dim = next(G.parameters()).shape[0]
+
+    D.zero_grad()
+    label = real.new_full((len(real),), 1.0)
+    output = D(real)
+    loss_real = bce(output, label)
+    loss_real.backward()
+    d_real = output.mean().item()
+
+    z = torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype)
+    fake = G(z)
+    label.fill_(0.0)
+    output = D(fake.detach())
+    loss_fake = bce(output, label)
+    loss_fake.backward()
+    d_fake = output.mean().item()
+    opt_d.step()
+
+    G.zero_grad()
+    label.fill_(1.0)
+    output = D(fake)
+    loss_g = bce(output, label)
+    loss_g.backward()  # cost: D's weight gradients too, which the next zero_grad() throws away
+    opt_g.step()
+
+    log.append(((loss_real + loss_fake).item(), loss_g.item(), d_real, d_fake, output.mean().item()))

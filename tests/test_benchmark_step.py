@@ -1,0 +1,62 @@
+"""The benchmark of the step runs, writes what it says, and compares equal updates."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def contests(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import contests
+
+    return contests
+
+
+@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
+def test_both_sides_compute_the_same_update(contests: ModuleType, kind: str) -> None:
+    found = contests.largest_difference(kind, contests.QUICK)
+    assert found["difference"] < 1e-9
+    assert found["moved"] > 1e-4
+
+
+def test_the_comparison_of_updates_can_fail(contests: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = contests.classic.adam
+    monkeypatch.setattr(contests.classic, "adam", lambda network: without_momentum(plain(network)))
+    assert contests.largest_difference("mlp", contests.QUICK, steps=2)["difference"] > 1e-6
+
+
+def without_momentum(optimizer):
+    optimizer.param_groups[0]["betas"] = (0.0, 0.999)
+    return optimizer
+
+
+def test_the_memory_of_a_side_is_that_of_its_process(contests: ModuleType) -> None:
+    before = contests.high_water() / 2**20
+    assert contests.peak_memory("dcgan_step", "ganforge, fresh fakes", contests.QUICK) >= before > 50
+
+
+def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(BENCHMARKS / "step.py"), "--quick", "--out", str(tmp_path)]
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=one_thread)
+    (path,) = tmp_path.glob("step-*.json")
+    results = json.loads(path.read_text())
+    assert list(results["contests"]) == ["mlp_step", "mlp_epoch", "mlp_loading", "dcgan_step"]
+    for contest in results["contests"].values():
+        assert len(contest["sides"]) >= 2
+        assert all(len(s["seconds"]["samples"]) == contest["pairs"] == 2 for s in contest["sides"].values())
+        ratio = contest["sides"]["ganforge"]["ratio"]
+        assert 0 < ratio["min"] <= ratio["max"]
+    assert results["memory"]["imports"] > 50
+    assert max(e["difference"] for e in results["equality"].values()) < 1e-9
+    assert "DCGAN, 64×64" in path.with_suffix(".md").read_text()
+    assert "fresh fakes" in done.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, path.with_suffix(".md").name]
