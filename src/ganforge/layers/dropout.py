@@ -13,9 +13,9 @@ LANES = 65536  # a mask is drawn 16 bits at a time
 class Dropout(nn.Module):
     """Zeroes each entry with probability p in training and scales the rest by 1/(1 - p) (Srivastava et al. 2014).
 
-    *Differs:* on a CPU, torch draws a Bernoulli number for each entry, one after the other, which is a tenth of an MLP's
-    step. Here the lanes of 64-bit random integers are compared with p, which is thereby rounded to a multiple of 1/65536;
-    the scale follows the rounded value, so that the expectation stays exact. Elsewhere it is torch's own.
+    *Differs:* on a CPU, torch draws a Bernoulli number for each entry, one after the other, which is a tenth of an
+    MLP's step. Here 16-bit lanes of random integers are compared with p, which is thereby rounded to a multiple of
+    1/65536; the scale follows the rounded value, so that the expectation stays exact. Elsewhere it is torch's own.
 
     Raises:
         ValueError: if p isn't in [0, 1).

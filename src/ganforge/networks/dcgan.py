@@ -33,15 +33,15 @@ def _plan(shape: tuple[int, int, int], width: int) -> tuple[list[int], list[int]
     """
     _, height, breadth = shape
     if height != breadth or height not in SIZES:
-        *sizes, last = map(str, SIZES)
+        *most, last = map(str, SIZES)
         raise RecipeError(
             f"dcgan can't make images of {height}×{breadth} pixels: "
-            f"set data.size to {', '.join(sizes)} or {last}, or choose another network."
+            f"set data.size to {', '.join(most)} or {last}, or choose another network."
         )
-    sizes = [height]
-    while sizes[0] > SMALLEST:
-        sizes.insert(0, -(-sizes[0] // 2))
-    return sizes, [width * min(2**level, 8) for level in reversed(range(len(sizes) - 1))]
+    rising = [height]
+    while rising[0] > SMALLEST:
+        rising.insert(0, (rising[0] + 1) // 2)
+    return rising, [width * min(2**level, 8) for level in reversed(range(len(rising) - 1))]
 
 
 def _kernel(small: int, large: int) -> int:
