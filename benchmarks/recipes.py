@@ -4,8 +4,8 @@
     python benchmarks/recipes.py --share 0.3 --only r1 hinge
 
 Each candidate trains for as many images as two quiet cores show it in three minutes (measured once on an AMD EPYC),
-then its averaged generator is judged on 10,000 held-out training images: the test split plays no part in the choice. Two
-candidates run side by side, a thread each. Rows are added to the results as they come, so that a stopped search goes on.
+then its averaged generator is judged on 10,000 held-out training images: the test split plays no part in the choice.
+Two candidates run side by side, a thread each. Rows are added to the results as they come: a stopped search goes on.
 """
 
 import argparse
@@ -201,19 +201,27 @@ def one(words: list[str]) -> dict:
     }
 
 
+def why(name: str) -> str:
+    """What a candidate is, where it still is one."""
+    return CANDIDATES[name].why if name in CANDIDATES else ""
+
+
 def table(rows: list[dict]) -> str:
     """The rows as Markdown, best first; means over seeds are for the reader's eye to take."""
     done = sorted((r for r in rows if "failed" not in r), key=lambda r: (-r["share"], r["frechet_distance"]))
     columns = ("network", "candidate", "what", "budget", "images", "seed", *FIGURES, "shares")
     lines = ["| " + " | ".join(c.replace("_", " ") for c in columns) + " |", "|---" * len(columns) + "|"]
     for r in done:
-        shares = f"{r['least_share']:.1%} to {r['most_share']:.1%}"
-        figures = " | ".join(f"{r[k]:.2f}" for k in FIGURES)
-        why = CANDIDATES[r["name"]].why if r["name"] in CANDIDATES else ""
-        budget = f"{180 * r['share']:.0f} s"
-        lines.append(
-            f"| {r['network']} | {r['name']} | {why} | {budget} | {r['images']:,} | {r['seed']} | {figures} | {shares} |"
-        )
+        cells = [
+            r["network"],
+            r["name"],
+            why(r["name"]),
+            f"{180 * r['share']:.0f} s",
+            f"{r['images']:,}",
+            str(r["seed"]),
+        ]
+        cells += [f"{r[k]:.2f}" for k in FIGURES] + [f"{r['least_share']:.1%} to {r['most_share']:.1%}"]
+        lines.append("| " + " | ".join(cells) + " |")
     failed = [f"- {r['name']} (seed {r['seed']}): {r['failed']}" for r in rows if "failed" in r]
     return "\n".join(lines + ([""] + failed if failed else []))
 
