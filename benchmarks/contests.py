@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ganforge.batch import Batch
 from ganforge.data import Source, Stream
 from ganforge.plan import Plan, build
-from ganforge.recipe import load_recipe, override
+from ganforge.recipe import Recipe, load_recipe, override
 from ganforge.state import TrainState
 from ganforge.train import play_round
 
@@ -156,7 +156,7 @@ def dcgan_plan(scale: Scale, *settings: str) -> Plan:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.npy"
         np.save(path, random_images())
-        return build(override(load_recipe("dcgan_mnist_28"), [*always, f"data.source={path}", *settings]))
+        return build(override(Recipe("dcgan", {}), [*always, f"data.source={path}", *settings]))
 
 
 def classic_dcgan(scale: Scale) -> Run:

@@ -114,6 +114,34 @@ CANDIDATES = {
         "the same, 16 latents", 190_000,
         (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *R1, "penalties.r1.gamma=1.0", "generator.z_dim=16"),
     ),
+    "r1_shared": Candidate(
+        "R1 every 8th step, cosine decay, shared fakes", 230_000,
+        (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *NO_NORM, "penalties.r1.gamma=1.0", "penalties.r1.every=8",
+         "game.fakes=shared"),
+    ),
+    "r1_shared_b32": Candidate(
+        "the same, batch 32", 200_000,
+        (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *NO_NORM, "penalties.r1.gamma=1.0", "penalties.r1.every=8",
+         "game.fakes=shared", "train.batch=32"),
+    ),
+    "r1_weak_decay": Candidate(
+        "weak R1, cosine decay", 190_000,
+        (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *R1, "penalties.r1.gamma=0.1"),
+    ),
+    "r1_decay_48": Candidate(
+        "R1, cosine decay, width 48", 105_000,
+        (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *R1, "penalties.r1.gamma=0.3", "generator.width=48",
+         "discriminator.width=48"),
+    ),
+    "r1_decay_24": Candidate(
+        "R1, cosine decay, width 24", 260_000,
+        (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *R1, "penalties.r1.gamma=0.3", "generator.width=24",
+         "discriminator.width=24"),
+    ),
+    "r1_decay_8": Candidate(
+        "R1 every 8th step", 205_000,
+        (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *NO_NORM, "penalties.r1.every=8", "penalties.r1.gamma=0.3"),
+    ),
     "r1_decay_wide_g": Candidate(
         "the same, the generator twice as wide", 130_000,
         (*adam(2e-3, 2e-3, 0.0, 0.99), *decaying(2e-3), *R1, "penalties.r1.gamma=1.0", "generator.width=64"),

@@ -2,7 +2,7 @@
 
     python benchmarks/step.py                         # about 13 minutes on two quiet cores
     python benchmarks/step.py --epoch-images 6000     # a tenth of the epochs: 6 minutes
-    python benchmarks/step.py --quick --out /tmp/x    # tiny networks, ten seconds: does it run?
+    python benchmarks/step.py --quick --out quick     # tiny networks, ten seconds: does it run?
 
 The loops of `classic.py` against ganforge's own rounds (`contests.py`), in one process, taking turns: A B A B ...
 A ratio is one of medians over all samples; its range is that of single pairs. Ours is timed as a run plays it:

@@ -94,6 +94,9 @@ def test_sample_prints_where_the_pictures_are(run: Path, tmp_path: Path) -> None
         (["sample", "/no/such/run"], "/no/such/run is no run"),
         (["evaluate", "/no/such/run"], "/no/such/run is no run"),
         (["recipe", "dcgan"], "no recipe 'dcgan'"),
+        (["train", "--data", "mnist", "data.source=mnist"], "data.source is given twice"),
+        (["train", "mlp_mnist_28", "--data", "naïve 😀 folder"], "'naïve 😀 folder'"),
+        (["train", "mlp_mnist_28", "optimizer.generator.lr=-1"], "optimizer.generator.lr = -1"),
     ],
 )
 def test_a_users_mistake_is_a_sentence_not_a_traceback(words: list[str], quoted: str, tmp_path: Path) -> None:
@@ -141,3 +144,22 @@ def test_help_comes_at_once_and_the_package_costs_little() -> None:
     assert best_of_three("import sys; sys.argv = ['ganforge', '--help']\ntry:\n from ganforge.cli import main; main()\n"
                          "except SystemExit: pass") < 1.0  # fmt: skip
     assert best_of_three("import torch, ganforge") - best_of_three("import torch") < 0.3
+
+
+def test_import_paths_reach_modules_beside_the_user(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from ganforge.objectives import hinge as stern\n")
+    shown = ganforge("recipe", "mlp_mnist_28", "objective=mine.stern", "--json", cwd=tmp_path)
+    assert json.loads(shown.stdout)["objective"] == {"name": "mine.stern"}
+
+
+def test_an_unknown_split_and_too_many_seeds_are_sentences(run: Path, tmp_path: Path) -> None:
+    result = ganforge("evaluate", str(run), "--split", "name")
+    assert result.returncode == 2
+    assert "it has: held_out, train" in result.stderr
+    assert "more than 10,000,000 seeds" in ganforge("sample", str(run), "--seeds", "0-99999999999").stderr
+    assert "is a run's folder" in ganforge("sample", str(run), "--out", str(run)).stderr
+
+
+def test_a_schedule_is_a_table_in_json() -> None:
+    shown = json.loads(ganforge("recipe", "dcgan_mnist_28", "--json").stdout)
+    assert shown["optimizer.generator"]["lr"]["schedule"] == "cosine"

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganforge.data import Source, open_source
+from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError
 from ganforge.evaluate import compare, crowd, evaluate, quick_distance, reference
 from ganforge.features import Extractor, extractor
@@ -76,12 +76,30 @@ def test_one_digit_only_keeps_precision_and_loses_recall_and_shares(mnist: Sourc
 
 def test_a_quick_judgement_agrees_with_the_full_one(mnist: Source, judge: Extractor) -> None:
     copies = mnist.train.read(torch.arange(500))
-    quick = quick_distance(reciting(copies), reference(mnist, "test", judge, 500), judge, split="test")
+    quick = quick_distance(reciting(copies), reference(mnist, "test", judge, 500), judge)
     full = evaluate(reciting(copies), mnist, judge, samples=500)["figures"]
     assert quick == pytest.approx({name: full[name] for name in quick})
 
 
 def test_a_split_that_is_not_there_is_said(mnist: Source, judge: Extractor) -> None:
     bare = Source(name="bare", train=mnist.train)
-    with pytest.raises(DataError, match="bare has no test split"):
+    with pytest.raises(DataError, match="bare has no split 'test'; it has: train"):
         reference(bare, "test", judge, 100)
+
+
+def test_training_images_against_themselves_never_stand_on_both_sides(mnist: Source, judge: Extractor) -> None:
+    few = Source(name="few", train=Array(mnist.train.read(torch.arange(600))))
+    record = evaluate(reciting(mnist.train.read(torch.arange(600, 1200))), few, judge, split="train", samples=400)
+    assert record["floor_samples"] == 200
+    assert record["floor"]["frechet_distance"] > 0.01
+    record = evaluate(reciting(mnist.train.read(torch.arange(600, 1200))), few, judge, split="train", samples=600)
+    assert record["floor_samples"] == 0
+    assert record["floor"]["frechet_distance"] is None
+
+
+def test_figures_that_need_more_images_are_left_open(mnist: Source, judge: Extractor) -> None:
+    few = Source(name="few", train=mnist.train, held_out=Array(mnist.train.read(torch.arange(3))))
+    record = evaluate(reciting(mnist.train.read(torch.arange(10))), few, judge, split="held_out", samples=100)
+    assert record["figures"]["frechet_distance"] is not None
+    assert record["figures"]["kernel_distance"] is None
+    assert record["figures"]["precision"] is None

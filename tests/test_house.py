@@ -18,7 +18,7 @@ FLOORS: list[list[str]] = [
     ["schedules", "objectives", "layers", "latent", "theory", "assets"],
     ["batch", "penalties", "terms", "augment", "features", "optimizers", "settings"],
     ["games", "networks", "data", "metrics", "diagnosis"],
-    ["io", "recipes", "recipe", "plan", "edit", "sample", "evaluate", "state", "train", "run"],
+    ["io", "recipes", "sections", "recipe", "plan", "edit", "sample", "evaluate", "state", "train", "run"],
     ["bench", "experiments", "view", "commands", "lab", "cli"],
 ]
 ORDERED = {4, 5}

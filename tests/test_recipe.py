@@ -1,5 +1,7 @@
 """Recipes: what they read, what they refuse, and in which words."""
 
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +13,6 @@ from ganforge.errors import RecipeError
 from ganforge.objectives import Objective, hinge
 from ganforge.plan import build
 from ganforge.recipe import (
-    SECTIONS,
     Recipe,
     load_recipe,
     nearest,
@@ -19,8 +20,8 @@ from ganforge.recipe import (
     recipe_names,
     resolve,
     to_toml,
-    tunable,
 )
+from ganforge.sections import SECTIONS, tunable
 
 
 def own_objective(*, margin: Annotated[float, Field(gt=0, description="the hinge's margin")] = 1.0) -> Objective:
@@ -71,12 +72,15 @@ def test_all_mistakes_are_reported_at_once_each_with_its_remedy() -> None:
     found = mistakes(
         load_recipe(), "objective=hing", "train.bach=3", "train.batch=-1", "generator.widht=3", "penalties.r1.gama=1",
         "optimiser.lr=3", "optimizer.generator.lr=abc", "penalties.r3.x=1", "optimizer.critic.lr=1", "ema=3",
+        "penalties.r2=5", "optimizer.discriminator.lr=-1",
     )  # fmt: skip
     text = "\n".join(found)
     for words in (
         "'hing'; did you mean 'hinge'", "no parameter 'bach'; did you mean 'batch'", "train.batch = -1",
         "'widht'; did you mean 'width'", "'gama'; did you mean 'gamma'", "'optimiser'; did you mean 'optimizer",
         "optimizer.generator.lr = 'abc'", "no 'r3'", "optimizer.critic",
+        "ema = 3: it is a table of keys", "as in penalties.r1.gamma=1",
+        "optimizer.discriminator.lr = -1",
     ):  # fmt: skip
         assert words in text
     assert len(found) >= 10
@@ -138,3 +142,39 @@ def test_a_network_that_cannot_make_the_size_says_which_it_can(tiny_recipe: Reci
 
 def test_nearest_is_silent_when_nothing_is_near() -> None:
     assert nearest("zzz", ["batch"]) == ""
+
+
+def drifting(*, eps: float = 0.5) -> Objective:
+    """A plain function from outside, its parameter not annotated for ganforge."""
+    assert eps == 0.25
+    return hinge()
+
+
+def test_keyword_parameters_of_outside_functions_are_keys_without_annotation() -> None:
+    resolve(override(load_recipe(), [f"objective={__name__}.drifting", "objective.eps=0.25"]))["objective"]()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["objective=torch.nn.Linear"], "can't stand here"),
+        (["objective=math.pi"], "is no function"),
+        (["generator=[1]"], "there is no"),
+        (["optimizer.generator=torch.optim.RMSprop"], "no keyword parameter 'lr'"),
+        (["discriminator=torch.nn.Identity"], "discriminator"),
+    ],
+)
+def test_what_cannot_stand_where_it_is_put_is_said(settings: list[str], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        build(override(load_recipe("mlp_mnist_28"), settings))
+
+
+def test_the_first_mentioned_public_names_are_functions_whatever_was_imported_first() -> None:
+    code = "import ganforge.evaluate, ganforge.run, ganforge; from ganforge import train; assert callable(train); "
+    code += "assert callable(ganforge.evaluate); assert callable(ganforge.load)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_penalty_is_taken_out_by_none() -> None:
+    recipe = override(load_recipe("dcgan_mnist_28"), ["penalties.r1=none", "penalties.r2=none"])
+    assert resolve(recipe)["penalties"] == {}

@@ -239,8 +239,14 @@ def test_weights_of_another_run_are_taken_where_they_fit(tiny_recipe: Recipe, wh
     assert len(run.notes) == 1
     wider = override(tiny_recipe, ["discriminator.hidden=[24]"])
     notes = begin(wider, tmp_path / "wider", command=[], init_from=whole).notes
-    assert "not taken" in notes[1]
-    assert "is (16, 256) there, (24, 256) here" in notes[1]
+    assert all(note.startswith("not taken") for note in notes[1:])
+    assert any("is (16, 256) there, (24, 256) here" in note for note in notes)
+    other = override(
+        tiny_recipe, ["generator=dcgan", "generator.width=4", "discriminator=dcgan", "discriminator.width=4"]
+    )
+    with pytest.raises(CheckpointError, match="fits these networks"):
+        begin(other, tmp_path / "other", command=[], init_from=whole)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_run_that_diverges_leaves_a_finding(tiny_recipe: Recipe, tmp_path: Path) -> None:
@@ -251,3 +257,64 @@ def test_a_run_that_diverges_leaves_a_finding(tiny_recipe: Recipe, tmp_path: Pat
     (finding,) = records(tmp_path / "run", "findings")
     assert "discriminator" in finding["text"]
     assert (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("harm", ["format", "short"])
+def test_a_run_whose_checkpoints_cannot_be_read_is_not_begun_anew(whole: Path, tmp_path: Path, harm: str) -> None:
+    path = shutil.copytree(whole, tmp_path / "run")
+    for checkpoint in (path / "checkpoints").iterdir():
+        index = checkpoint / "checkpoint.json"
+        if harm == "format":
+            index.write_text(index.read_text().replace('"format": 1', '"format": 7'))
+        else:
+            (checkpoint / "state.safetensors").write_bytes((checkpoint / "state.safetensors").read_bytes()[:1000])
+    before = (path / "ticks.jsonl").read_bytes()
+    with pytest.raises(CheckpointError):
+        continued(path)
+    assert (path / "ticks.jsonl").read_bytes() == before
+
+
+def test_what_was_trained_survives_a_judge_that_fails(
+    tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ganforge.run as module
+
+    def broken(*_: object) -> None:
+        raise ValueError("the judge is unwell")
+
+    monkeypatch.setattr(module, "quick_distance", broken)
+    with pytest.raises(ValueError, match="unwell"):
+        finished(begin(tiny_recipe, tmp_path / "run", command=[]))
+    assert RunFolder.open(tmp_path / "run").latest() is not None
+
+
+def test_an_unknown_judge_is_refused_before_anything_is_trained(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="mnits"):
+        begin(override(tiny_recipe, ["judge.extractor=mnits"]), tmp_path / "run", command=[])
+    assert not (tmp_path / "run").exists()
+
+
+def test_figures_of_another_protocol_do_not_choose_the_best(whole: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(whole, tmp_path / "run")
+    run = continued(path, settings=["train.images=576", "judge.extractor=cifar10"])
+    finished(run)
+    assert run.folder.best() == run.folder.checkpoint(576)
+
+
+def test_data_without_a_held_out_split_are_judged_on_what_there_is(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    run = begin(override(tiny_recipe, ["data.held_out=0", "train.images=96"]), tmp_path / "run", command=[])
+    finished(run)
+    assert run.final["split"] == "train"
+
+
+def test_a_run_without_a_checkpoint_may_still_change(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    begin(tiny_recipe, tmp_path / "run", command=[])
+    assert continued(tmp_path / "run", settings=["train.batch=8"]).plan.training.batch == 8
+
+
+def test_other_data_are_noticed(tiny_recipe: Recipe, whole: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(whole, tmp_path / "run")
+    recipe = (path / "recipe.toml").read_text()
+    (path / "recipe.toml").write_text(recipe.replace('held_out = "none"', "held_out = 31"))
+    with pytest.raises(CheckpointError, match="had 270 training images when the run was saved and has 269 now"):
+        continued(path)

@@ -14,7 +14,7 @@ from ganforge.batch import Batch
 from ganforge.errors import DivergenceError
 from ganforge.games import Moment, NoiseGame
 from ganforge.objectives import OBJECTIVES
-from ganforge.optimizers import masked_step
+from ganforge.optimizers import OPTIMIZERS, masked_step
 from ganforge.penalties import PENALTIES
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
@@ -349,3 +349,18 @@ def test_a_gradient_laid_out_otherwise_is_laid_out_again() -> None:
             group["lr"] = 1e-2
         plain.step()
     assert torch.allclose(weight, twin, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_every_optimiser_leaves_a_bad_first_step_out_without_a_trace(name: str) -> None:
+    extra = {"momentum": 0.9} if name == "sgd" else {}
+    results = []
+    for bads in ((1, 0, 0), (0, 0)):
+        weight = nn.Parameter(torch.ones(64))
+        optimizer = OPTIMIZERS[name]([weight], lr=0.1, **extra)
+        for bad in bads:
+            weight.grad = torch.full((64,), float("nan") if bad else 1.0)
+            masked_step(optimizer, bad=torch.tensor(float(bad)), lr=0.1)
+        results.append(weight.detach())
+    assert torch.equal(*results)
+    assert (results[0] < 1).all()

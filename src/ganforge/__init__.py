@@ -7,7 +7,9 @@
 >>> images = sampler.sample(range(16))               # doctest: +SKIP
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 __version__ = "0.1.0"
@@ -26,10 +28,20 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Public names on first use, so that `import ganforge` stays quick."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
-    value = getattr(import_module(f"ganforge.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+class _Package(ModuleType):
+    """The package; `train` and `evaluate` are the functions, whoever imports the modules of those names first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        own = _HOMES.get(name) == name and isinstance(value, ModuleType)
+        super().__setattr__(name, getattr(value, name) if own else value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Public names on first use, so that `import ganforge` stays quick."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'ganforge' has no attribute {name!r}")
+        value = getattr(import_module(f"ganforge.{_HOMES[name]}"), name)
+        setattr(self, name, value)
+        return value
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,5 +1,6 @@
 """The command line: each verb parses, calls and prints. Progress goes to stderr, results to stdout."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or one checkpoint in it")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, for programs")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
 Settings = Annotated[
@@ -56,7 +58,7 @@ def train(
 
 
 @app.command()
-def resume(run: RunPath, settings: Settings = None, as_json: AsJson = False) -> None:
+def resume(run: RunFolder, settings: Settings = None, as_json: AsJson = False) -> None:
     """Go on with a run that was stopped, killed or finished.
 
     The result has the same bits as a run that was never stopped. To train longer than planned:
@@ -119,7 +121,9 @@ def recipes(as_json: AsJson = False) -> None:
 
 @app.command()
 def recipe(
-    name: Annotated[str, typer.Argument(help="a name that `ganforge recipes` lists, or a .toml file")],
+    name: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="a name that `ganforge recipes` lists, or a .toml file")
+    ],
     settings: Settings = None,
     as_json: AsJson = False,
 ) -> None:
@@ -155,8 +159,15 @@ def main() -> None:
     """The entry point: a user's mistake ends in sentences on stderr and an exit code, never in a traceback."""
     from ganforge.errors import GanforgeError
 
+    sys.path.append(str(Path.cwd()))  # import paths in recipes reach modules beside the user
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # while libraries load; a run notes signals itself
     try:
         app()
+    except (RuntimeError, MemoryError) as error:
+        if not any(words in str(error) for words in ("out of memory", "can't allocate", "not enough memory")):
+            raise
+        print("error: out of memory; set a smaller data.size, network width or batch", file=sys.stderr)
+        sys.exit(2)
     except GanforgeError as error:
         for sentence in str(error).splitlines():
             print(f"error: {sentence}", file=sys.stderr)

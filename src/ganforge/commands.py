@@ -9,9 +9,9 @@ from typing import Any
 
 from ganforge import view
 from ganforge.evaluate import evaluate as judged
-from ganforge.evaluate import extractor_name
+from ganforge.evaluate import extractor_name, reporting_split
 from ganforge.features import extractor as feature_extractor
-from ganforge.recipe import DEFAULT, Part, load_recipe, override, recipe_names, resolve, to_toml
+from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
@@ -23,11 +23,23 @@ def train(
 ) -> None:
     """Begin a run and carry it out."""
     name, settings = (DEFAULT, words) if not words or "=" in words[0] else (words[0], words[1:])
-    short = {"data.source": data, "train.device": device}
-    settings = [f"{k}={json.dumps(v)}" for k, v in short.items() if v is not None] + settings
+    settings = settings_for({"data.source": data, "train.device": device}, settings)
     recipe = override(load_recipe(name), settings)
     path = out or free_folder(Path("runs") / recipe.name)
     carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), as_json=as_json)
+
+
+def settings_for(options: dict[str, str | None], settings: list[str]) -> list[str]:
+    """The settings that options are short for, before those that were given by their keys.
+
+    Raises:
+        RecipeError: if a key is given both ways.
+    """
+    given = {s.split("=", 1)[0].strip() for s in settings}
+    short = {key: value for key, value in options.items() if value is not None}
+    if both := [key for key in short if key in given]:
+        raise RecipeError(*(f"{key} is given twice, by its option and by its key; leave one out" for key in both))
+    return [f"{key}={literal(value)}" for key, value in short.items()] + settings
 
 
 def free_folder(path: Path) -> Path:
@@ -40,7 +52,7 @@ def resume(path: Path, settings: list[str], *, as_json: bool) -> None:
     """Take a run up and carry it out."""
     run = continued(path, settings=settings)
     if run.complete:
-        view.say(f"{path} is complete at {run.state.images} images; to go on: ganforge resume {path} train.images=N")
+        view.say(f"{path} is complete at {run.state.images:,} images; to go on: ganforge resume {path} train.images=N")
         view.result(run.final, as_json=as_json)
     else:
         carry_out(run, as_json=as_json)
@@ -50,7 +62,7 @@ def carry_out(run: Run, *, as_json: bool) -> None:
     """Play a run to its end, or to a signal: then exit with 128 plus the signal's number."""
     signalled = view.watch(run)
     if signalled:
-        view.say(f"saved at {run.state.images} images; go on with: ganforge resume {run.folder.path}")
+        view.say(f"saved at {run.state.images:,} images; go on with: ganforge resume {run.folder.path}")
         sys.exit(128 + signalled)
     view.result(run.final, as_json=as_json)
 
@@ -69,11 +81,10 @@ def evaluate(
 ) -> None:
     """Judge a generator."""
     sampler = load(path, device=device)
-    settings = [] if data is None else [f"data.source={json.dumps(data)}"]
-    parts = resolve(override(recipe_of(path), settings))
+    parts = resolve(override(recipe_of(path), settings_for({"data.source": data}, [])))
     source = parts["data"]()
     name = extractor_name(source, extractor or parts["judge"].values["extractor"])
-    split = split or ("test" if source.test is not None else "held_out")
+    split = split or reporting_split(source)
     with view.bar(f"judging {sampler.name}", 1.0) as advance:
         record = judged(
             sampler,
@@ -95,9 +106,11 @@ def recipes(*, as_json: bool) -> None:
 def recipe(name: str, settings: list[str], *, as_json: bool) -> None:
     """Print a recipe in full."""
     parts = resolve(override(load_recipe(name), settings))
-    view.text(json.dumps(values(parts), indent=2, default=str) if as_json else to_toml(parts))
+    view.text(json.dumps(values(parts), indent=2) if as_json else to_toml(parts))
 
 
 def values(parts: dict[str, Any]) -> dict[str, Any]:
     """Section -> key -> value."""
-    return {k: v.values if isinstance(v, Part) else {n: p.values for n, p in v.items()} for k, v in parts.items()}
+    table = {k: v if isinstance(v, dict) else {"": v} for k, v in parts.items()}
+    keys = {k: {n: {key: plain(x) for key, x in p.values.items()} for n, p in v.items()} for k, v in table.items()}
+    return {k: v.get("", v) for k, v in keys.items()}

@@ -11,7 +11,7 @@ from ganforge.schedules import Number, at
 
 __all__ = ["OPTIMIZERS", "adam", "adamw", "masked_step", "sgd"]
 
-Rate = Annotated[Number, Field(description="learning rate: a number, or a schedule over images seen")]
+Rate = Annotated[Number, Field(ge=0, description="learning rate: a number, or a schedule over images seen")]
 
 
 def adam(
@@ -45,8 +45,15 @@ def sgd(
     lr: Rate = 0.05,
     momentum: Annotated[float, Field(ge=0, lt=1, description="0: plain gradient descent")] = 0.0,
 ) -> torch.optim.Optimizer:
-    """Stochastic gradient descent, fused."""
-    return torch.optim.SGD(params, lr=at(lr, 0), momentum=momentum, fused=True)
+    """Stochastic gradient descent, fused.
+
+    The momentum starts as zeros of its own: torch would take uninitialised memory if the first step is left out.
+    """
+    optimizer = torch.optim.SGD(params, lr=at(lr, 0), momentum=momentum, fused=True)
+    if momentum:
+        for p in optimizer.param_groups[0]["params"]:
+            optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
+    return optimizer
 
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": adam, "adamw": adamw, "sgd": sgd}

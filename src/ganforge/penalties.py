@@ -124,7 +124,8 @@ def gradient_penalty(
 
     def term(context: Context) -> Float[Tensor, " B"]:
         x = _interpolates(context)
-        excess = _gradient_norm(context.D(x, context.y), x) - target
+        logits = context.D(x) if context.y is None else context.D(x, context.y)
+        excess = _gradient_norm(logits, x) - target
         excess = F.relu(excess) if one_sided else excess
         return at(weight, context.images) * excess.square()
 

@@ -12,8 +12,9 @@ from ganforge.errors import RecipeError
 from ganforge.games import Game
 from ganforge.layers import mixes_samples
 from ganforge.penalties import Penalty
-from ganforge.recipe import Part, Recipe, load_recipe, resolve, to_toml
+from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
 from ganforge.schedules import Number
+from ganforge.sections import Part
 from ganforge.settings import Averaging, Judging, Recording, Training
 
 __all__ = ["Plan", "build", "device_named", "new_networks"]
@@ -88,7 +89,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
         parts=parts,
         source=parts["data"](),
         game=parts["game"](objective=parts["objective"](), penalties=penalties),
-        rates={p: parts[f"optimizer.{p}"].values["lr"] for p in PLAYERS},
+        rates={p: rate(parts, p) for p in PLAYERS},
         training=parts["train"](),
         averaging=parts["ema"](),
         recording=parts["run"](),
@@ -96,7 +97,39 @@ def build(recipe: Recipe | Plan | str) -> Plan:
         device=device,
     )
     check(plan, penalties)
+    try_out(plan.networks(), plan.source.shape)
     return plan
+
+
+def rate(parts: dict[str, Any], player: str) -> Number:
+    """A player's learning rate.
+
+    Raises:
+        RecipeError: if its optimiser has none.
+    """
+    values = parts[f"optimizer.{player}"].values
+    if "lr" not in values:
+        raise RecipeError(f"optimizer.{player}.name = {values['name']!r} has no keyword parameter 'lr'; wrap it in one")
+    return values["lr"]
+
+
+@torch.no_grad()
+def try_out(players: dict[str, nn.Module], shape: tuple[int, ...]) -> None:
+    """Two samples through both networks, in evaluation mode.
+
+    Raises:
+        RecipeError: if the generator's samples or the discriminator's logits have another shape than the game needs.
+    """
+    G, D = players["generator"].eval(), players["discriminator"].eval()
+    if not isinstance(getattr(G, "z_dim", None), int):
+        raise RecipeError("generator.name: a generator has an attribute z_dim, the length of its latents; add one")
+    weight = next(G.parameters())
+    x = G(torch.zeros(2, G.z_dim, device=weight.device, dtype=weight.dtype))
+    if tuple(x.shape) != (2, *shape):
+        raise RecipeError(f"generator.name: two samples came out as {tuple(x.shape)}; they should be {(2, *shape)}")
+    logits = D(x)
+    if tuple(logits.shape) != (2,):
+        raise RecipeError(f"discriminator.name: two logits came out as {tuple(logits.shape)}; they should be (2,)")
 
 
 def new_networks(
@@ -152,8 +185,8 @@ def device_named(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.randn(1, device=device, generator=torch.Generator(device)).item()
     except Exception as error:
-        first = str(error).splitlines()[0]
+        first = str(error).splitlines()[0][:80]
         raise RecipeError(f"train.device = {name!r} can't be used here ({first}); use cpu or auto") from None
     return device

@@ -1,14 +1,8 @@
-"""Recipes: load, override, check. Names become functions, keys become their parameters.
-
-A recipe is a table of sections. A key of a section *is* a parameter of the function that the section reaches: its
-type, bounds, default and help stand in that function's signature alone. So nothing here knows what a width or a
-learning rate is, and a new function brings its keys along.
-"""
+"""Recipes: load, override, check, write. Names become functions, keys become their parameters (see `sections`)."""
 
 import difflib
 import importlib
 import inspect
-import pkgutil
 import tomllib
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -21,45 +15,24 @@ import tomli_w
 from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from ganforge import networks
-from ganforge.data import Stream, open_source
 from ganforge.errors import RecipeError
-from ganforge.games import GAMES
-from ganforge.objectives import OBJECTIVES
-from ganforge.optimizers import OPTIMIZERS
-from ganforge.penalties import PENALTIES
 from ganforge.schedules import Schedule
-from ganforge.settings import Averaging, Judging, Recording, Training
+from ganforge.sections import SECTIONS, Part, Section, Value, tunable
 
 __all__ = [
     "DEFAULT",
-    "SECTIONS",
-    "Part",
     "Recipe",
-    "Section",
+    "literal",
     "load_recipe",
     "nearest",
     "override",
+    "plain",
     "recipe_names",
     "resolve",
     "to_toml",
 ]
 
 DEFAULT = "dcgan_mnist_28"
-Value = Any  # what TOML can hold
-
-
-@dataclass(frozen=True)
-class Part:
-    """A function with the parameters that a recipe gives it."""
-
-    function: Callable[..., Any]
-    values: dict[str, Value]
-
-    def __call__(self, *args: Any, **given: Any) -> Any:
-        """The function's result; `given` are the parameters that a recipe doesn't know (shapes, penalties, ...)."""
-        own = {k: v for k, v in self.values.items() if k in inspect.signature(self.function).parameters}
-        return self.function(*args, **own, **given)
 
 
 @dataclass(frozen=True)
@@ -68,49 +41,6 @@ class Recipe:
 
     name: str
     sections: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Section:
-    """Where a section's keys lead: to fixed functions, or to the one that its `name` chooses from a table.
-
-    Attributes:
-        help: one line on what the section decides.
-        functions: functions that share the section's keys; their tunable parameters are the keys.
-        table: name -> function, if the section has a `name`.
-        default: the name, where none is given.
-        many: the section holds one sub-table for each name (penalties).
-    """
-
-    help: str
-    functions: tuple[Callable[..., Any], ...] = ()
-    table: Mapping[str, Callable[..., Any]] | None = None
-    default: str | None = None
-    many: bool = False
-
-
-def networks_with(player: str) -> dict[str, Callable[..., Any]]:
-    """File name -> the class `player`, for every file of the networks room that has one."""
-    files = [importlib.import_module(f"{networks.__name__}.{m.name}") for m in pkgutil.iter_modules(networks.__path__)]
-    return {f.__name__.rsplit(".", 1)[1]: getattr(f, player) for f in files if hasattr(f, player)}
-
-
-SECTIONS: dict[str, Section] = {
-    "data": Section("where the images come from", (open_source, Stream)),
-    "generator": Section("the network that makes samples", table=networks_with("Generator"), default="dcgan"),
-    "discriminator": Section(
-        "the network that tells real from fake", table=networks_with("Discriminator"), default="dcgan"
-    ),
-    "game": Section("who plays what", table=GAMES, default="noise"),
-    "objective": Section("what both players want", table=OBJECTIVES, default="non_saturating"),
-    "penalties": Section("terms on the discriminator, a sub-table each", table=PENALTIES, many=True),
-    "optimizer.generator": Section("how the generator learns", table=OPTIMIZERS, default="adam"),
-    "optimizer.discriminator": Section("how the discriminator learns", table=OPTIMIZERS, default="adam"),
-    "ema": Section("the average of the generator that is judged and sampled", (Averaging,)),
-    "train": Section("how long, how large", (Training,)),
-    "run": Section("what is written, how often", (Recording,)),
-    "judge": Section("how checkpoints are compared", (Judging,)),
-}
 
 
 def recipe_names() -> list[str]:
@@ -173,10 +103,13 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 
 
 def put(sections: dict[str, Any], key: str, value: Value) -> None:
-    """Set one dotted key in place."""
+    """Set one dotted key in place; `penalties.r1=none` takes that penalty out."""
     if key in SECTIONS and SECTIONS[key].table and not SECTIONS[key].many and not isinstance(value, dict):
         value = {"name": value}
     *path, last = key.split(".")
+    if value == "none" and path and path[0] in SECTIONS and SECTIONS[path[0]].many and len(path) == 1:
+        sections.get(path[0], {}).pop(last, None)
+        return
     table = sections
     for word in path:
         if not isinstance(table.get(word), dict):
@@ -210,8 +143,8 @@ def resolve(recipe: Recipe) -> dict[str, Any]:
         values = flat.get(key, {})
         if section.many:
             parts[key] = {n: part(f"{key}.{n}", section, {"name": n, **v}, mistakes) for n, v in subtables(values)}
-            mistakes += [f"{key}.{n}: {v!r} is no table of keys; write [{key}.{n}]" for n, v in values.items()
-                         if not isinstance(v, dict)]  # fmt: skip
+            odd = [(n, v) for n, v in values.items() if not isinstance(v, dict)]
+            mistakes += [f"{key}.{n} = {v!r}: set one of its keys instead, as in {key}.r1.gamma=1" for n, v in odd]
         else:
             parts[key] = part(key, section, values, mistakes)
     if mistakes:
@@ -233,7 +166,7 @@ def flatten(sections: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[s
         if name not in parents and name not in SECTIONS:
             mistakes.append(f"there is no section {name!r}{nearest(name, parents | SECTIONS.keys()) or known}")
         elif not isinstance(table, dict):
-            mistakes.append(f"{name} = {table!r} is no table of keys; write [{name}] above the keys")
+            mistakes.append(f"{name} = {table!r}: it is a table of keys; set one of them, as in {example(name)}")
         elif name in SECTIONS:
             flat[name] = table
         else:
@@ -241,6 +174,14 @@ def flatten(sections: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[s
             flat |= inner
             mistakes += more
     return flat, mistakes
+
+
+def example(name: str) -> str:
+    """A key of a section, as the command line would set it."""
+    section = SECTIONS.get(name)
+    if section is None or section.many:
+        return {"penalties": "penalties.r1.gamma=1"}.get(name, f"{name}.generator.lr=1e-4")
+    return f"{name}.{next(iter(tunable(section.functions)), 'name')}=..."
 
 
 def flatten_children(parent: str, table: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[str]]:
@@ -251,7 +192,8 @@ def flatten_children(parent: str, table: dict[str, Any]) -> tuple[dict[str, dict
         if name in names and isinstance(child, dict):
             flat[f"{parent}.{name}"] = child
         else:
-            mistakes.append(f"{parent}.{name}: {parent} has only {' and '.join(names)}{nearest(name, names)}")
+            whole = " and ".join(f"{parent}.{n}" for n in names)
+            mistakes.append(f"{parent}.{name}: there are only {whole}; write for instance {parent}.{names[0]}.lr")
     return flat, mistakes
 
 
@@ -276,29 +218,19 @@ def part(key: str, section: Section, values: dict[str, Any], mistakes: list[str]
 def function_named(name: Value, section: Section) -> Callable[..., Any]:
     """A row of the section's table, or whatever a dotted import path leads to."""
     assert section.table is not None
-    if name in section.table:
+    if isinstance(name, str) and name in section.table:
         return section.table[name]
     if not isinstance(name, str) or "." not in name:
         hint = nearest(str(name), section.table) or f"; there are: {', '.join(section.table)}"
         raise RecipeError(f"there is no {name!r}{hint}")
     module, attribute = name.rsplit(".", 1)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except Exception as error:
         raise RecipeError(f"{name!r} can't be imported ({error}); give the import path of a function") from None
-
-
-def tunable(functions: tuple[Callable[..., Any], ...]) -> dict[str, tuple[Any, Any]]:
-    """Parameter -> (type with its help and bounds, default), for the parameters that a recipe may set."""
-    fields = {}
-    for function in functions:
-        constructor = isinstance(function, type) and not hasattr(function, "__dataclass_fields__")
-        hints = typing.get_type_hints(function.__init__ if constructor else function, include_extras=True)
-        for name, parameter in inspect.signature(function).parameters.items():
-            hint = hints.get(name)
-            if any(isinstance(m, FieldInfo) for m in getattr(hint, "__metadata__", ())):
-                fields[name] = (hint, parameter.default)
-    return fields
+    if not callable(found):
+        raise RecipeError(f"{name!r} is no function but {found!r}; give the import path of a function")
+    return found
 
 
 def validated(

@@ -11,7 +11,16 @@ from typing import Any
 import torch
 
 from ganforge.errors import CheckpointError, DivergenceError, RecipeError
-from ganforge.evaluate import Crowd, evaluate, extractor_name, quick_distance, reference
+from ganforge.evaluate import (
+    Crowd,
+    choosing_split,
+    evaluate,
+    extractor_name,
+    protocol,
+    quick_distance,
+    reference,
+    reporting_split,
+)
 from ganforge.features import Extractor, extractor
 from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
 from ganforge.io.folder import EventWriter, RunFolder, environment
@@ -112,7 +121,7 @@ class Run:
         if not any(r["images"] == self.state.images for r in self.judgements):
             yield from self.judge()
         best = load(self.folder.path, device=str(self.plan.device))
-        split = "test" if self.plan.source.test is not None else "held_out"
+        split = reporting_split(self.plan.source)
         yield Stage(f"evaluating on the {split.replace('_', '-')} images")
         record = evaluate(best, self.plan.source, self.extractor, split=split, samples=self.plan.judging.final)
         record |= {"final": True, "model": best.name, "images": self.state.images}
@@ -138,13 +147,23 @@ class Run:
     @cached_property
     def extractor(self) -> Extractor:
         """The feature network that judges this run."""
-        return extractor(extractor_name(self.plan.source, self.plan.judging.extractor), device=str(self.plan.device))
+        return extractor_of(self.plan)
 
     @cached_property
-    def held_out(self) -> tuple[str, Crowd]:
-        """The real images that choose a checkpoint: held-out training images, where there are any."""
-        split = "train" if self.plan.source.held_out is None else "held_out"
-        return split, reference(self.plan.source, split, self.extractor, self.plan.judging.samples)
+    def held_out(self) -> Crowd:
+        """The real images that choose a checkpoint."""
+        return reference(self.plan.source, self.choosing, self.extractor, self.plan.judging.samples)
+
+    @property
+    def choosing(self) -> str:
+        """The split of the real images that choose a checkpoint."""
+        return choosing_split(self.plan.source)
+
+    @property
+    def protocol(self) -> str:
+        """The name of what checkpoints are compared by; figures of another protocol don't count."""
+        images = getattr(self.plan.source, self.choosing)
+        return protocol(self.extractor, min(self.plan.judging.samples, len(images)), self.choosing)
 
     def sampler(self) -> Sampler:
         """The averaged generator as it is now."""
@@ -161,12 +180,15 @@ class Run:
         """Figures on held-out images, then the checkpoint that they belong to."""
         yield Stage("judging")
         started = time.perf_counter()
-        split, real = self.held_out
-        figures = quick_distance(self.sampler(), real, self.extractor, split=split)
+        try:
+            figures = quick_distance(self.sampler(), self.held_out, self.extractor)
+        except Exception:
+            self.save()  # whatever is wrong with the judge, what was trained stays
+            raise
         record = {
             "images": self.state.images,
-            "split": split,
-            "protocol": f"{self.extractor.name}_{len(real.features)}_{split}",
+            "split": self.choosing,
+            "protocol": self.protocol,
             "figures": figures,
             "seconds": round(time.perf_counter() - started, 2),
         }
@@ -175,9 +197,10 @@ class Run:
         yield Judgement(record, best=self.state.images == self.mark_best())
 
     def mark_best(self) -> int | None:
-        """Note which judged checkpoint is best; its images seen."""
-        metric = self.plan.judging.metric
-        judged = [(r["figures"][metric], r["images"]) for r in self.judgements]
+        """Note which of the checkpoints that are there is best, by figures of one protocol; its images seen."""
+        metric, there = self.plan.judging.metric, {int(path.name) for path in self.folder.checkpoints()}
+        comparable = [r for r in self.judgements if r["protocol"] == self.protocol and r["images"] in there]
+        judged = [(r["figures"][metric], r["images"]) for r in comparable if r["figures"].get(metric) is not None]
         if not judged:
             return None
         figure, images = min(judged)
@@ -193,6 +216,7 @@ class Run:
             "shape": list(self.plan.source.shape),
             "images": self.state.images,
             "threads": torch.get_num_threads(),
+            "train_images": len(self.plan.source.train),
             "state": self.state.record(),
         }
         tensors = {"state": self.state.tensors(), "generator": self.sampler().G.state_dict()}
@@ -208,12 +232,21 @@ def begin(recipe: Recipe, path: Path, *, command: list[str], init_from: Path | N
         CheckpointError: if the folder exists, or `init_from` has no checkpoint.
     """
     plan = build(recipe)
-    state, notes = TrainState.start(plan), []
-    if init_from is not None:
-        notes = take_weights(state, init_from)
+    extractor_of(plan)
+    state = TrainState.start(plan)
+    notes = [] if init_from is None else take_weights(state, init_from)
     where = environment() | {"device": str(plan.device)}
     folder = RunFolder.create(path, recipe=recipe_text(plan), environment=where, command=command)
     return Run(plan, state, folder, notes)
+
+
+def extractor_of(plan: Plan) -> Extractor:
+    """The feature network that a plan is judged by.
+
+    Raises:
+        RecipeError: if there is none of that name.
+    """
+    return extractor(extractor_name(plan.source, plan.judging.extractor), device=str(plan.device))
 
 
 def continued(path: Path, *, settings: Iterable[str] = ()) -> Run:
@@ -223,25 +256,44 @@ def continued(path: Path, *, settings: Iterable[str] = ()) -> Run:
         RecipeError: for settings that would change what was trained so far.
         CheckpointError: if the folder or its checkpoint can't be read.
     """
-    folder = RunFolder.open(path)
-    if fixed := [s for s in settings if not s.startswith(CHANGEABLE)]:
+    folder, notes = RunFolder.open(path), list[str]()
+    saved, settings = latest_whole(folder, notes), list(settings)
+    fixed = [s for s in settings if not s.startswith(CHANGEABLE)]
+    if fixed and saved is not None:
         raise RecipeError(
-            f"{fixed[0]!r} would change the game half-way; "
+            f"{', '.join(map(repr, fixed))} would change the game half-way; "
             "`resume` takes train.images, train.device, run.* and judge.*; "
             f"for anything else start anew with `ganforge train --init-from {path}`"
         )
     plan = build(override(read_recipe(folder), settings))
-    state, notes = TrainState.start(plan), list[str]()
-    saved = latest_whole(folder, notes)
+    extractor_of(plan)
+    state = TrainState.start(plan)
     if saved is not None:
         tensors, record = saved
         state.restore(tensors, record["state"])
-        if record["threads"] != torch.get_num_threads():
-            notes.append(
-                f"saved with {record['threads']} threads, going on with {torch.get_num_threads()}: "
-                "rounding may differ from a run that was never stopped"
-            )
+        notes += changes(plan, record)
     return Run(plan, state, folder, notes)
+
+
+def changes(plan: Plan, record: dict[str, Any]) -> list[str]:
+    """What is otherwise than when the checkpoint was saved, a sentence each.
+
+    Raises:
+        CheckpointError: if the number of training images is, since their order depends on it.
+    """
+    before, now = record["train_images"], len(plan.source.train)
+    if before != now:
+        raise CheckpointError(
+            f"{plan.source.name} had {before} training images when the run was saved and has {now} now; "
+            "put the data back, or start anew with `ganforge train --init-from`"
+        )
+    threads = torch.get_num_threads()
+    if record["threads"] == threads:
+        return []
+    return [
+        f"saved with {record['threads']} threads, going on with {threads}: "
+        "rounding may differ from a run that was never stopped"
+    ]
 
 
 def latest_whole(folder: RunFolder, notes: list[str]) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
@@ -251,13 +303,13 @@ def latest_whole(folder: RunFolder, notes: list[str]) -> tuple[dict[str, torch.T
         CheckpointError: if there are checkpoints and none can be read.
     """
     error = None
-    for path in reversed(folder.checkpoints()):
+    for path in reversed(folder.all_checkpoints()):
         try:
             tensors, record = load_checkpoint(path, "state")
             return tensors["state"], record
         except CheckpointError as caught:
             error = error or caught
-            notes.append(f"{caught} Going back to the one before.")
+            notes.append(f"{caught} Left out.")
     if error is not None:
         raise error
     return None
@@ -287,7 +339,10 @@ def take_weights(state: TrainState, path: Path) -> list[str]:
     """Start from another run's weights: what has the same name and shape is taken, the rest stays as it was drawn.
 
     Returns:
-        Two sentences: what was loaded, and what was not and why.
+        What was loaded, and a line for each tensor that was not.
+
+    Raises:
+        CheckpointError: if nothing fits.
     """
     tensors, record = load_checkpoint(find_checkpoint(path), "state")
     found, taken, left = tensors["state"], 0, []
@@ -300,5 +355,9 @@ def take_weights(state: TrainState, path: Path) -> list[str]:
             else:
                 why = "is not there" if other is None else f"is {tuple(other.shape)} there, {tuple(own.shape)} here"
                 left.append(f"{name}.{key} {why}")
-    notes = [f"took {taken} tensors from {path} ({record['name']} at {record['images']} images)"]
-    return notes + ([f"not taken, drawn anew: {'; '.join(left)}"] if left else [])
+    if not taken:
+        raise CheckpointError(
+            f"nothing in {path} ({record['name']}) fits these networks; choose a run of the same kind"
+        )
+    notes = [f"took {taken} tensors from {path} ({record['name']} at {record['images']:,} images)"]
+    return notes + [f"not taken, drawn anew: {line}" for line in left]

@@ -25,6 +25,7 @@ from ganforge.recipe import Recipe, resolve
 __all__ = ["Sampler", "find_checkpoint", "latents", "load", "save_samples", "seeds_in", "settled"]
 
 SETTLING = 16  # batches behind the standing statistics
+MOST_SEEDS = 10_000_000  # in one call
 
 
 class Sampler:
@@ -141,8 +142,10 @@ def seeds_in(text: str) -> list[int]:
     seeds: list[int] = []
     for word in text.split(","):
         first, dash, last = word.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or (dash and int(last) < int(first)):
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
             raise RecipeError(f"{text!r} names no seeds; write for instance 0-63, or 1,7,23")
+        if dash and int(last) - int(first) >= MOST_SEEDS:
+            raise RecipeError(f"{text!r} names more than {MOST_SEEDS:,} seeds; sample them in parts")
         seeds.extend(range(int(first), int(last) + 1) if dash else [int(first)])
     return seeds
 
@@ -153,7 +156,7 @@ def save_samples(
     """Images of the seeds on disk: a grid (x.png), an array (x.npy, (N, C, H, W) uint8) or a folder of single PNGs.
 
     Raises:
-        RecipeError: if `out` ends in something else.
+        RecipeError: if `out` ends in something else, or is a run's folder.
     """
     savers = {".png": save_grid, ".npy": save_array, "": save_singles}
     if out.suffix not in savers:
@@ -177,6 +180,8 @@ def save_grid(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterat
 
 def save_singles(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
     """A PNG for each seed, in its own size."""
+    if (out / "recipe.toml").exists():
+        raise RecipeError(f"{str(out)!r} is a run's folder; name another one for the pictures")
     paths = [out / f"seed{seed:08d}.png" for seed in seeds]
     images = (image for batch in batches for image in batch)
     for path, seed, image in zip(paths, seeds, images, strict=True):

@@ -24,7 +24,7 @@ from ganforge.schedules import at
 from ganforge.settings import Averaging
 from ganforge.state import TrainState
 
-__all__ = ["Tick", "TrainState", "largest_batch", "play_round", "train"]
+__all__ = ["Tick", "TrainState", "largest_batch", "out_of_memory", "play_round", "train"]
 
 ROW = 3  # updates without a finite gradient, in a row, that end a run
 
@@ -63,12 +63,12 @@ def train(
     """
     plan = build(recipe)
     state = TrainState.start(plan) if state is None else state
-    stream = plan.stream(position=state.position)
-    while state.images < plan.training.images and not stop():
-        with state.randomness(plan.device):
-            due = play_to_tick(plan, state, stream, stop)
-        if due:
-            yield read_tick(plan, state)
+    with plan.stream(position=state.position) as stream:
+        while state.images < plan.training.images and not stop():
+            with state.randomness(plan.device):
+                due = play_to_tick(plan, state, stream, stop)
+            if due:
+                yield read_tick(plan, state)
 
 
 def play_to_tick(plan: Plan, state: TrainState, stream: Stream, stop: Callable[[], bool]) -> bool:
@@ -181,7 +181,9 @@ def read_tick(plan: Plan, state: TrainState) -> Tick:
     Raises:
         DivergenceError: if a player went without a finite gradient three times in a row.
     """
+    start = time.perf_counter()
     sums = dict(zip(state.sums, torch.stack(list(state.sums.values())).tolist(), strict=True))
+    state.tick_seconds += time.perf_counter() - start  # a GPU's work is waited for here
     figures = {"skipped": 0.0}
     for name, value in sums.items():
         player, key = name.split(".", 1)

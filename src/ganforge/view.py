@@ -11,15 +11,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from ganforge.run import Judgement, Run, Stage
 from ganforge.train import Tick
 
 __all__ = ["bar", "listing", "paths", "result", "say", "text", "watch"]
 
+WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+FEW = 2_000  # images under which figures deserve a warning
 
 FIGURES = {  # what is shown of a judgement, and what a reader should know of it
     "frechet_distance": "lower is better",
@@ -75,23 +78,23 @@ def watch(run: Run) -> int:
             if isinstance(event, Tick):
                 shown.update(task, completed=min(event.images, total), description="training", news=news(event))
                 if not stderr.is_terminal and event.images * 10 // total > event.since * 10 // total:
-                    say(f"{event.images:>10,} of {total:,} images  {news(event)}")
+                    say(f"{min(event.images, total):>10,} of {total:,} images  {news(event)}")
             elif isinstance(event, Stage):
-                shown.update(task, description=event.text)
+                shown.update(task, description=event.text, news="")
             elif isinstance(event, Judgement) and not event.final:
                 say(judgement_line(event))
     return caught[0] if caught else 0
 
 
 def progress() -> Progress:
-    """The bar: what, how far, how long still, and the state of the game."""
+    """The bar: what, how far, how long still, and the state of the game; it gives way where the window is narrow."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=24 if stderr.width >= WIDE else 8),
         TaskProgressColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[news]}"),
+        TextColumn("{task.fields[news]}", table_column=Column(no_wrap=True)),
         console=stderr,
         disable=not stderr.is_terminal,
         transient=True,
@@ -101,17 +104,16 @@ def progress() -> Progress:
 def news(tick: Tick) -> str:
     """Losses, beliefs and speed on a line."""
     f = tick.figures
-    words = (
-        f"loss D {f['loss_discriminator']:.3f} G {f['loss_generator']:.3f}  "
-        f"D(real) {f['d_real']:.2f} D(G(z)) {f['d_fake']:.2f}  {f['images_per_second']:,.0f} img/s"
-    )
-    return words + (f"  skipped {f['skipped']:.0f}" if f["skipped"] else "")
+    losses = f"loss D {f['loss_discriminator']:.3f} G {f['loss_generator']:.3f}  "
+    beliefs = f"D(real) {f['d_real']:.2f} D(G(z)) {f['d_fake']:.2f}"
+    speed = f"  {f['images_per_second']:,.0f} img/s" + (f"  skipped {f['skipped']:.0f}" if f["skipped"] else "")
+    return beliefs if stderr.is_terminal and stderr.width < WIDE else losses + beliefs + speed
 
 
 def judgement_line(event: Judgement) -> str:
     """A judgement on a line."""
     figures = event.record["figures"]
-    words = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in figures.items())
+    words = "  ".join(f"{name.replace('_', ' ')} {number(figures, name)}" for name in figures if name in FIGURES)
     return f"{event.record['images']:>10,} images  {words}" + ("  (best so far)" if event.best else "")
 
 
@@ -139,20 +141,30 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
     for name, meaning in FIGURES.items():
         table.add_row(name.replace("_", " "), number(figures, name), number(floor, name), f"[dim]{meaning}[/dim]")
     stdout.print(table)
-    shares = "  ".join(f"{name} {share:.1%}" for name, share in figures["shares"].items())
+    shares = "  ".join(f"{name} {share or 0:.1%}" for name, share in figures["shares"].items())
     stdout.print(f"share of each class: {shares}", soft_wrap=True)
     counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} images"
     stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training images against the same[/dim]")
+    for warning in warnings(record):
+        say(warning)
     if "run" in record:
         run = Path(record["run"])
         for what, path in {"samples": run / "samples", "report": run / "report.html"}.items():
             text(f"{what}: {path}")
 
 
+def warnings(record: Mapping[str, Any]) -> Iterator[str]:
+    """What a reader should hold against the figures."""
+    if record["split"] != "test":
+        yield "note: there is no test split; these real images chose the checkpoint or trained it, so figures flatter"
+    if record["samples"] < FEW:
+        yield f"note: {record['samples']} images are few; distances are biased upwards and the rest is rough"
+
+
 def number(figures: Mapping[str, Any], name: str) -> str:
-    """A figure with its error, where it has one."""
-    error = figures.get(f"{name}_error")
-    return f"{figures[name]:.4g}" + (f" ± {error:.1g}" if error is not None else "")
+    """A figure with its error, where it has one; a dash where there were too few images for it."""
+    value, error = figures[name], figures.get(f"{name}_error")
+    return "—" if value is None else f"{value:.4g}" + (f" ± {error:.1g}" if error is not None else "")
 
 
 def paths(written: Sequence[Path], record: dict[str, Any], *, as_json: bool) -> None:

@@ -163,9 +163,12 @@ class RunFolder:
 
     def checkpoints(self) -> list[Path]:
         """The whole checkpoints, earliest first."""
+        return [path for path in self.all_checkpoints() if is_checkpoint(path)]
+
+    def all_checkpoints(self) -> list[Path]:
+        """Everything that bears a checkpoint's name, whole or not, earliest first."""
         names = {entry.name.removeprefix(ASIDE) for entry in (self.path / "checkpoints").glob("*")}
-        paths = [self.checkpoint(int(name)) for name in names if name.isdecimal()]
-        return sorted((path for path in paths if is_checkpoint(path)), key=_images)
+        return sorted((self.checkpoint(int(name)) for name in names if name.isdecimal()), key=_images)
 
     def latest(self) -> Path | None:
         """The checkpoint that has seen most, if there is one."""

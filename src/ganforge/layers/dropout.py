@@ -28,7 +28,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        cut = round(self.p * LANES)
+        cut = min(round(self.p * LANES), LANES - 1)
         if not self.training or cut == 0 or x.device.type != "cpu":
             return F.dropout(x, self.p, self.training)
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
