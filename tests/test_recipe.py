@@ -123,7 +123,7 @@ def test_an_import_path_stands_wherever_a_name_does() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["penalties.r1.gamma=1"], "discriminator.norm=none"),
+        (["discriminator.norm=batch"], "discriminator.norm=none"),
         (["train.d_steps=2", "game.fakes=shared"], "train.d_steps=1 or game.fakes=fresh"),
         (["train.batch=10", "train.accumulate=3"], "choose a divisor"),
         (["train.batch=60000"], "more than the 50000 training images"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganforge import view
+from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate as judged
 from ganforge.evaluate import extractor_name, reporting_split
 from ganforge.features import extractor as feature_extractor

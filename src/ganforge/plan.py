@@ -124,7 +124,8 @@ def try_out(players: dict[str, nn.Module], shape: tuple[int, ...]) -> None:
     if not isinstance(getattr(G, "z_dim", None), int):
         raise RecipeError("generator.name: a generator has an attribute z_dim, the length of its latents; add one")
     weight = next(G.parameters())
-    x = G(torch.zeros(2, G.z_dim, device=weight.device, dtype=weight.dtype))
+    z_dim: int = G.z_dim  # type: ignore[assignment]
+    x = G(torch.zeros(2, z_dim, device=weight.device, dtype=weight.dtype))
     if tuple(x.shape) != (2, *shape):
         raise RecipeError(f"generator.name: two samples came out as {tuple(x.shape)}; they should be {(2, *shape)}")
     logits = D(x)

@@ -120,6 +120,8 @@ class Run:
             self.draw_samples()
         if not any(r["images"] == self.state.images for r in self.judgements):
             yield from self.judge()
+        if self.complete:
+            return
         best = load(self.folder.path, device=str(self.plan.device))
         split = reporting_split(self.plan.source)
         yield Stage(f"evaluating on the {split.replace('_', '-')} images")

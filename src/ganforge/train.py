@@ -159,8 +159,8 @@ def average(ema: nn.Module, G: nn.Module, settings: Averaging, *, seen: int, new
 def note(state: TrainState, player: str, moves: list[Move], own: dict[str, Tensor], bad: Tensor) -> None:
     """Add a turn to the sums of the running tick; an update that was left out counts only as such."""
     figures = {f"{name}_{player}": value for name, value in own.items()}
-    if len(moves[0].terms) > 1:
-        figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].mean() for m in moves]) for k in moves[0].terms}
+    _, *others = moves[0].terms  # the first is the rest of the whole loss
+    figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].mean() for m in moves]) for k in others}
     figures |= {k: mean_of([m.signals[k].mean() for m in moves]) for k in moves[0].signals}
     figures = {k: torch.where(bad > 0, 0.0, v.float()) for k, v in figures.items()} | {"skipped": bad, "turns": 1 - bad}
     for key, value in figures.items():

@@ -34,12 +34,17 @@ def right_factor(y: Float64[Tensor, "M D"]) -> Float64[Tensor, "D+2 M"]:
     return torch.cat([y, torch.ones_like(norm), norm], 1).T.contiguous()
 
 
-def squared_radius(x: Float64[Tensor, "N D"], k: int) -> Float64[Tensor, " N"]:
-    """Squared distance to the k-th nearest other vector."""
+def check_enough(x: Float64[Tensor, "N D"], k: int) -> None:
+    """Raises `DataError` unless 1 <= k < N."""
     if not 1 <= k < len(x):
         raise DataError(
             f"k = {k} nearest neighbours need {k + 1} or more samples and k of at least 1; there are {len(x)}"
         )
+
+
+def squared_radius(x: Float64[Tensor, "N D"], k: int) -> Float64[Tensor, " N"]:
+    """Squared distance to the k-th nearest other vector."""
+    check_enough(x, k)
     columns, radii = right_factor(x), []
     for start, rows in zip(range(0, len(x), ROWS), left_factor(x).split(ROWS), strict=True):
         squared = rows @ columns
@@ -88,6 +93,8 @@ def manifold_scores(*, real: Float[Tensor, "N D"], fake: Float[Tensor, "M D"], k
     """
     centre = real.double().mean(0)
     x, y = real.double() - centre, fake.double() - centre
+    check_enough(x, k)
+    check_enough(y, k)
     columns, rows = right_factor(x), left_factor(y)
     slack = 32 * torch.finfo(x.dtype).eps * (columns[-1].max() + rows[:, -2].max())  # bounds the rounding of a product
     x_radius, y_radius = squared_radius(x, k) - slack, squared_radius(y, k) - slack
