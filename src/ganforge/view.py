@@ -70,7 +70,8 @@ def watch(run: Run) -> int:
     for note in run.notes:
         say(note)
     say(f"{run.plan.name} on {run.plan.device}: {run.plan.source.describe()}")
-    say(f"run folder: {run.folder.path}")
+    going_on = f", going on at {run.state.images:,} images" if run.state.images else ""
+    say(f"run folder: {run.folder.path}{going_on}")
     total = run.plan.training.images
     with progress() as shown, signals() as caught:
         task = shown.add_task("training", total=total, completed=run.state.images, news="")
