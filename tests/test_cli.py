@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -127,23 +126,6 @@ def test_bad_seeds_and_foreign_checkpoints_are_sentences(run: Path, tmp_path: Pa
         assert result.returncode == 2
         assert str(broken) in result.stderr
         assert "Traceback" not in result.stderr
-
-
-def best_of_three(code: str) -> float:
-    """Seconds that a statement takes in a fresh interpreter, the least of three."""
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
-@pytest.mark.slow
-def test_help_comes_at_once_and_the_package_costs_little() -> None:
-    assert best_of_three("import sys; sys.argv = ['ganforge', '--help']\ntry:\n from ganforge.cli import main; main()\n"
-                         "except SystemExit: pass") < 1.0  # fmt: skip
-    assert best_of_three("import torch, ganforge") - best_of_three("import torch") < 0.3
 
 
 def test_import_paths_reach_modules_beside_the_user(tmp_path: Path) -> None:

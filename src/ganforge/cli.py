@@ -164,7 +164,9 @@ def main() -> None:
     try:
         app()
     except (RuntimeError, MemoryError) as error:
-        if not any(words in str(error) for words in ("out of memory", "can't allocate", "not enough memory")):
+        from ganforge.train import out_of_memory
+
+        if not out_of_memory(error):
             raise
         print("error: out of memory; set a smaller data.size, network width or batch", file=sys.stderr)
         sys.exit(2)

@@ -66,14 +66,12 @@ def choosing_split(source: Source) -> str:
 
 
 def crowd(batches: Iterable[Tensor], extractor: Extractor, *, count: int, progress: Progress | None = None) -> Crowd:
-    """The features of uint8 image batches; `progress` hears of the share that is done."""
+    """The features of uint8 image batches; `progress` hears of the share that each batch is."""
     found: list[Features] = [Features(torch.empty(0, extractor.dim), torch.empty(0, len(extractor.classes)))]
-    done = 0
     for batch in batches:
         found.append(extractor(batch))
-        done += len(batch)
         if progress:
-            progress(done / count)
+            progress(len(batch) / count)
     return Crowd(torch.cat([f.features for f in found]).cpu(), torch.cat([f.logits for f in found]).cpu())
 
 

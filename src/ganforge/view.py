@@ -120,12 +120,12 @@ def judgement_line(event: Judgement) -> str:
 
 @contextmanager
 def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
-    """A progress bar on stderr; the function it gives advances it, by a share if `total` is 1."""
+    """A progress bar on stderr; the function it gives advances it."""
     with progress() as shown:
         task = shown.add_task(what, total=total, news="")
 
         def advance(amount: float) -> None:
-            shown.update(task, **({"completed": amount} if total == 1.0 else {"advance": amount}))  # type: ignore[arg-type]
+            shown.update(task, advance=amount)
 
         yield advance
 
