@@ -3,8 +3,9 @@
     python benchmarks/recipes.py                    # every candidate at its full budget, about an hour on two cores
     python benchmarks/recipes.py --share 0.3 --only r1 hinge
 
-Each candidate trains for as many images as two quiet cores show it in three minutes (measured once on an AMD EPYC),
-then its averaged generator is judged on 10,000 held-out training images: the test split plays no part in the choice.
+Each candidate trains for about as many images as two quiet cores show it in three minutes (estimated from the speed of
+its network on an AMD EPYC), then its averaged generator is judged on 10,000 held-out training images: the test split
+plays no part in the choice.
 Two candidates run side by side, a thread each. Rows are added to the results as they come: a stopped search goes on.
 """
 
@@ -21,6 +22,11 @@ from rich.progress import track
 
 HERE = Path(__file__).parent
 NETWORK = "from 4×4"  # what the rows' networks were: DCGAN for 28 pixels began at 7×7 once, two levels instead of three
+NOTES = (
+    "Made by `python benchmarks/recipes.py`, a thread each; judged on 10,000 held-out training images. Image "
+    "counts are estimates of what two cores show in the budget. Rows 'from 7×7' are of a DCGAN that began there for 28 "
+    "pixels, with one level less; its code is gone, and the present one begins at 4×4."
+)
 FIGURES = ("frechet_distance", "precision", "recall", "density", "coverage")
 
 
@@ -276,9 +282,7 @@ def main() -> None:
             rows.append(done)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(json.dumps(rows, indent=1))
-    text = (
-        f"# Recipes for MNIST\n\nMade by `python benchmarks/recipes.py`: {__doc__.split('    python')[0].strip()}\n\n"
-    )
+    text = f"# {str(__doc__).splitlines()[0]}\n\n{NOTES}\n\n"
     options.out.with_suffix(".md").write_text(text + table(rows) + "\n")
     print(table(rows))
 
