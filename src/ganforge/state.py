@@ -28,8 +28,9 @@ class TrainState:
         images: images seen.
         position: images drawn from the data.
         turns: player -> updates made, skipped ones included.
-        skipped: player -> (updates left out in a row, the longest such row since the last tick), on the device.
-        sums: "player.signal" -> sum over that player's turns since the last tick, on the device.
+        skipped: player -> (updates left out in a row just now, the longest such row since the last tick).
+        sums: player -> signal -> sum over that player's turns since the last tick, those left out not counted.
+        unread: (player, signal -> number on the device) of the latest turns, which `fold` adds to these.
         tick_images: images seen at the last tick.
         seconds: time spent in rounds, over the whole run.
         tick_seconds: the same since the last tick.
@@ -43,8 +44,9 @@ class TrainState:
     images: int = 0
     position: int = 0
     turns: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, Tensor] = field(default_factory=dict)
-    sums: dict[str, Tensor] = field(default_factory=dict)
+    skipped: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sums: dict[str, dict[str, float]] = field(default_factory=dict)
+    unread: list[tuple[str, dict[str, Tensor]]] = field(default_factory=list)
     tick_images: int = 0
     seconds: float = 0.0
     tick_seconds: float = 0.0
@@ -64,7 +66,7 @@ class TrainState:
             rng=torch.Generator(plan.device).manual_seed(plan.training.seed + 2),
             global_rng=global_rng,
             turns=dict.fromkeys(players, 0),
-            skipped={p: torch.zeros(2, device=plan.device) for p in players},
+            skipped=dict.fromkeys(players, (0, 0)),
         )
 
     @contextmanager
@@ -78,6 +80,33 @@ class TrainState:
             self.global_rng = random_states(device)
             set_random_states(callers, device)
 
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Read the figures of the latest turns from the device, all at once, and add them to the sums.
+
+        Added one by one in float64, so that the sums don't depend on how often this is called.
+        """
+        if not self.unread:
+            return
+        values = torch.stack([v.float() for _, figures in self.unread for v in figures.values()]).tolist()
+        numbers = iter(values)
+        for player, figures in self.unread:
+            self.add_turn(player, dict(zip(figures, numbers, strict=False)))
+        self.unread = []
+
+    def add_turn(self, player: str, figures: dict[str, float]) -> None:
+        """Add a turn to its player's sums; an update that was left out counts only as such."""
+        sums = self.sums.setdefault(player, {"turns": 0.0, "skipped": 0.0})
+        row, longest = self.skipped[player]
+        if figures["skipped"]:
+            sums["skipped"] += 1.0
+            self.skipped[player] = (row + 1, max(longest, row + 1))
+            return
+        self.skipped[player] = (0, longest)
+        sums["turns"] += 1.0
+        for name, value in figures.items():
+            sums[name] = sums.get(name, 0.0) + value
+
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by a dotted name: a checkpoint's content."""
         networks = {**self.players, "ema": self.ema}
@@ -85,13 +114,12 @@ class TrainState:
         for player, optimizer in self.optimizers.items():
             for index, slots in optimizer.state_dict()["state"].items():
                 named |= {f"optimizer.{player}.{index}.{k}": v for k, v in slots.items() if v is not None}
-        named |= {f"random.{k}": v for k, v in self.global_rng.items()} | {"random.game": self.rng.get_state()}
-        named |= {f"skipped.{p}": v for p, v in self.skipped.items()} | {f"sums.{k}": v for k, v in self.sums.items()}
-        return named
+        return named | {f"random.{k}": v for k, v in self.global_rng.items()} | {"random.game": self.rng.get_state()}
 
     def record(self) -> dict[str, Any]:
         """Everything else: plain numbers."""
-        names = ("images", "position", "turns", "tick_images", "seconds", "tick_seconds")
+        self.fold()
+        names = ("images", "position", "turns", "tick_images", "seconds", "tick_seconds", "skipped", "sums")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
@@ -106,11 +134,9 @@ class TrainState:
             restore_optimizer(optimizer, within(tensors, f"optimizer.{player}"))
         self.rng.set_state(tensors["random.game"].cpu())
         self.global_rng = {k: v for k, v in within(tensors, "random").items() if k != "game"}
-        device = next(self.ema.parameters()).device
-        self.skipped = {k: v.to(device) for k, v in within(tensors, "skipped").items()}
-        self.sums = {k: v.to(device) for k, v in within(tensors, "sums").items()}
         for name, value in record.items():
             setattr(self, name, value)
+        self.skipped = {player: (row, longest) for player, (row, longest) in self.skipped.items()}
 
 
 def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ from ganforge.state import TrainState
 __all__ = ["Tick", "TrainState", "largest_batch", "out_of_memory", "play_round", "train"]
 
 ROW = 3  # updates without a finite gradient, in a row, that end a run
+UNREAD = 512  # turns whose figures may wait on the device; reading them costs a wait for it
 
 
 @dataclass(frozen=True)
@@ -157,17 +158,14 @@ def average(ema: nn.Module, G: nn.Module, settings: Averaging, *, seen: int, new
 
 @torch.no_grad()
 def note(state: TrainState, player: str, moves: list[Move], own: dict[str, Tensor], bad: Tensor) -> None:
-    """Add a turn to the sums of the running tick; an update that was left out counts only as such."""
+    """Put a turn's figures by, unread: `state.fold` sums them up, many turns at a time."""
     figures = {f"{name}_{player}": value for name, value in own.items()}
     _, *others = moves[0].terms  # the first is the rest of the whole loss
-    figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].mean() for m in moves]) for k in others}
+    figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].detach().mean() for m in moves]) for k in others}
     figures |= {k: mean_of([m.signals[k].mean() for m in moves]) for k in moves[0].signals}
-    figures = {k: torch.where(bad > 0, 0.0, v.float()) for k, v in figures.items()} | {"skipped": bad, "turns": 1 - bad}
-    for key, value in figures.items():
-        name = f"{player}.{key}"
-        state.sums[name] = state.sums[name] + value if name in state.sums else value
-    row = (state.skipped[player][0] + 1) * bad
-    state.skipped[player] = torch.stack([row, torch.maximum(row, state.skipped[player][1])])
+    state.unread.append((player, figures | {"skipped": bad}))
+    if len(state.unread) >= UNREAD:
+        state.fold()
 
 
 def mean_of(values: list[Tensor]) -> Tensor:
@@ -182,15 +180,13 @@ def read_tick(plan: Plan, state: TrainState) -> Tick:
         DivergenceError: if a player went without a finite gradient three times in a row.
     """
     start = time.perf_counter()
-    sums = dict(zip(state.sums, torch.stack(list(state.sums.values())).tolist(), strict=True))
+    state.fold()
     state.tick_seconds += time.perf_counter() - start  # a GPU's work is waited for here
     figures = {"skipped": 0.0}
-    for name, value in sums.items():
-        player, key = name.split(".", 1)
-        if key == "skipped":
-            figures["skipped"] += value
-        elif key != "turns":
-            figures[key] = value / sums[f"{player}.turns"] if sums[f"{player}.turns"] else float("nan")
+    for sums in state.sums.values():
+        turns = sums["turns"]
+        figures["skipped"] += sums["skipped"]
+        figures |= {k: v / turns if turns else float("nan") for k, v in sums.items() if k not in ("turns", "skipped")}
     figures |= {f"lr_{p}": at(rate, state.images) for p, rate in plan.rates.items()}
     state.seconds += state.tick_seconds
     figures["images_per_second"] = (state.images - state.tick_images) / max(state.tick_seconds, 1e-9)
@@ -204,13 +200,13 @@ def read_tick(plan: Plan, state: TrainState) -> Tick:
 def raise_if_diverged(plan: Plan, state: TrainState) -> None:
     """End a run whose updates were left out `ROW` times in a row."""
     rates = " or ".join(f"optimizer.{p}.lr (now {at(r, state.images):g})" for p, r in plan.rates.items())
-    for player, counts in state.skipped.items():
-        if (longest := int(counts[1])) >= ROW:
+    for player, (_, longest) in state.skipped.items():
+        if longest >= ROW:
             raise DivergenceError(
                 f"the {player}'s gradient was not finite in {longest} updates in a row before image {state.images}; "
                 f"its weights are those from before; lower {rates}, or set train.clip=1"
             )
-    state.skipped = {p: s * torch.tensor([1.0, 0.0], device=s.device) for p, s in state.skipped.items()}
+    state.skipped = {player: (row, 0) for player, (row, _) in state.skipped.items()}
 
 
 def out_of_memory(error: BaseException) -> bool:
