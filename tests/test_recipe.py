@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import pytest
+import torch
 from pydantic import Field
 
-from ganforge.errors import RecipeError
+from ganforge.data import TOYS, Source, endless
+from ganforge.errors import DataError, RecipeError
 from ganforge.objectives import Objective, hinge
 from ganforge.plan import build
 from ganforge.recipe import (
@@ -21,7 +23,7 @@ from ganforge.recipe import (
     resolve,
     to_toml,
 )
-from ganforge.sections import SECTIONS, tunable
+from ganforge.sections import SECTIONS, Part, tunable
 
 
 def own_objective(*, margin: Annotated[float, Field(gt=0, description="the hinge's margin")] = 1.0) -> Objective:
@@ -178,3 +180,92 @@ def test_the_first_mentioned_public_names_are_functions_whatever_was_imported_fi
 def test_a_penalty_is_taken_out_by_none() -> None:
     recipe = override(load_recipe("dcgan_mnist_28"), ["penalties.r1=none", "penalties.r2=none"])
     assert resolve(recipe)["penalties"] == {}
+
+
+def own_points(*, side: float = 1.0) -> Source:
+    """A source from outside the package: a uniform square."""
+    return endless("square", lambda count, rng: side * torch.rand(count, 2, generator=rng), dim=2, held_out=100)
+
+
+def no_source() -> int:
+    """A function from outside that gives something else."""
+    return 3
+
+
+def data_of(*settings: str) -> Part:
+    return resolve(override(load_recipe("points_ring_8"), settings))["data"]
+
+
+def test_a_toy_brings_its_own_keys_into_the_data_section() -> None:
+    assert data_of().values == {"source": "ring", "modes": 8, "radius": 1.0, "sigma": 0.05, "held_out": 10_000}
+    assert data_of("data=moons").values == {"source": "moons", "sigma": 0.1, "held_out": 10_000}
+    assert data_of("data=grid", "data.sigma=.2")().mixture.sigmas[0].item() == pytest.approx(0.2)
+    assert data_of("data=mnist").values.keys() == {"source", "size", "channels", "held_out", "memory", "flip"}
+
+
+def test_a_key_of_images_is_no_key_of_points_and_the_other_way_round() -> None:
+    recipe = load_recipe("points_ring_8")
+    (flip,) = mistakes(recipe, "data.flip=true")
+    assert flip.startswith("data.flip: ring has no parameter 'flip'; it has: modes, radius, sigma, held_out")
+    (sigma,) = mistakes(recipe, "data.sigmaa=1")
+    assert "did you mean 'sigma'" in sigma
+    assert "open_source and ImageStream has no parameter 'modes'" in "\n".join(
+        mistakes(load_recipe("mlp_mnist_28"), "data.modes=3")
+    )
+    (path,) = mistakes(recipe, "data=drawing")
+    assert path.startswith("data.path is missing, and drawing needs it (an image file")
+
+
+@pytest.mark.parametrize("name", sorted(TOYS))
+def test_every_toy_is_written_in_full_and_read_back(name: str) -> None:
+    recipe = override(
+        load_recipe("points_ring_8"), [f"data={name}", *(["data.path=x.png"] if name == "drawing" else [])]
+    )
+    parts = resolve(recipe)
+    text = to_toml(parts)
+    assert resolve(Recipe("x", tomllib.loads(text)))["data"] == parts["data"]
+    assert "one of mixture, one_gaussian" in text
+    lines = [line for line in text.split("[data]")[1].split("[generator]")[0].splitlines() if " = " in line]
+    assert all(line.split(" # ")[1] for line in lines)
+
+
+def test_an_import_path_is_a_source_of_data() -> None:
+    settings = [f"data={__name__}.own_points", "data.side=3"]
+    plan = build(override(load_recipe("points_ring_8"), settings))
+    assert 2.5 < float(plan.stream(position=0).next().x.max()) < 3
+    assert tomllib.loads(plan.toml)["data"] == {"source": f"{__name__}.own_points", "side": 3.0}
+    with pytest.raises(RecipeError, match=r"no_source' gave 3; it has to return a ganforge\.data\.Source"):
+        build(override(load_recipe("points_ring_8"), [f"data={__name__}.no_source"]))
+    with pytest.raises(RecipeError, match=r"data\.source: 'ganforge\.data\.circle' can't be imported"):
+        build(override(load_recipe("points_ring_8"), ["data=ganforge.data.circle"]))
+
+
+def test_what_lies_on_the_disk_is_a_path_and_not_an_import(
+    tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.tool").write_bytes(tiny_data.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"the format of 'json\.tool' is unknown"):
+        data_of("data=json.tool")()
+    with pytest.raises(DataError, match=r"there is no data at 'photos\.of_cats'"):
+        data_of("data=photos.of_cats")()
+    with pytest.raises(DataError, match=r"there is no data at 'rings': did you mean 'ring'\?"):
+        data_of("data=rings")()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["data=moons", "judge.metric=mode_distance"], "moons has none; set judge.metric=sliced_distance"),
+        (
+            ["data=mnist", "judge.metric=mode_distance", "generator=mlp", "discriminator=mlp"],
+            "judge.metric = 'mode_distance' needs data whose modes are known, and mnist has none; set judge.metric=fre",
+        ),
+        (["data=mnist", "judge.metric=sliced_distance", "generator=mlp", "discriminator=mlp"], "is a figure of points"),
+        (["generator=dcgan"], "dcgan is for images, not for points"),
+        (["data=one_gaussian", "generator=affine", "train.batch=2000000"], "train.batch = 2000000 is more than"),
+    ],
+)
+def test_points_and_images_are_not_mixed_up(settings: list[str], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        build(override(load_recipe("points_ring_8"), settings))

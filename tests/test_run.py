@@ -279,7 +279,7 @@ def test_what_was_trained_survives_a_judge_that_fails(
 ) -> None:
     import ganforge.run as module
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ValueError("the judge is unwell")
 
     monkeypatch.setattr(module, "quick_distance", broken)

@@ -5,6 +5,7 @@ GanforgeError
 ├── DataError         a path or a file that is no data
 ├── CheckpointError   a run or checkpoint that can't be read, or doesn't fit
 ├── MemoryLimitError  the batch doesn't fit on the device
+├── TheoryError       probabilities that are none, a grid or points that theory can't compute with
 └── DivergenceError   the game went to NaN or infinity and stayed there
 
 Each message is one clear sentence that quotes the value and says the remedy. The command line prints it and exits
@@ -18,6 +19,7 @@ __all__ = [
     "GanforgeError",
     "MemoryLimitError",
     "RecipeError",
+    "TheoryError",
 ]
 
 
@@ -45,6 +47,10 @@ class CheckpointError(GanforgeError):
 
 class MemoryLimitError(GanforgeError):
     """The step doesn't fit into the device's memory; the message names a batch size that does."""
+
+
+class TheoryError(GanforgeError):
+    """Probabilities that are none, a grid too coarse or too small for a density, points that don't fit together."""
 
 
 class DivergenceError(GanforgeError):

@@ -9,14 +9,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganforge.data import Images, Source
-from ganforge.errors import DataError
-from ganforge.features import Extractor, Features, RunningGaussian, extractor_for
-from ganforge.metrics import class_shares, classifier_score, frechet_distance, kernel_distance, manifold_scores
+from ganforge.data import Mixture, Source, Split
+from ganforge.errors import DataError, RecipeError
+from ganforge.features import Extractor, Features, PointFeatures, RunningGaussian, extractor_for
+from ganforge.metrics import (
+    class_shares,
+    classifier_score,
+    frechet_distance,
+    kernel_distance,
+    manifold_scores,
+    mode_coverage,
+    sliced_distance,
+)
 from ganforge.sample import Sampler
 
 __all__ = [
     "Crowd",
+    "choosing_metric",
     "choosing_split",
     "compare",
     "crowd",
@@ -36,7 +45,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Crowd:
-    """The features of a set of images, real or generated."""
+    """The features of a set of samples, real or generated."""
 
     features: Float[Tensor, "N D"]
     logits: Float[Tensor, "N K"]
@@ -51,8 +60,15 @@ class Crowd:
 
 
 def extractor_name(source: Source, chosen: str | None) -> str:
-    """The extractor that judges a source: the chosen one, else by the number of channels."""
-    return chosen or extractor_for(source.shape)
+    """The extractor that judges a source: the chosen one, else by the samples' shape.
+
+    Raises:
+        RecipeError: for a classifier of images before points, or the other way round.
+    """
+    fitting = extractor_for(source.shape)
+    if chosen is not None and (chosen == PointFeatures.name) != (fitting == PointFeatures.name):
+        raise RecipeError(f"judge.extractor = {chosen!r} can't judge {source.name}; set judge.extractor={fitting}")
+    return chosen or fitting
 
 
 def reporting_split(source: Source) -> str:
@@ -65,9 +81,18 @@ def choosing_split(source: Source) -> str:
     return "train" if source.held_out is None else "held_out"
 
 
+def choosing_metric(source: Source, chosen: str | None) -> str:
+    """The figure that chooses a checkpoint: the chosen one, else by what is known of the data."""
+    if chosen is not None:
+        return chosen
+    if extractor_for(source.shape) != PointFeatures.name:
+        return "frechet_distance"
+    return "sliced_distance" if source.mixture is None else "mode_distance"
+
+
 def crowd(batches: Iterable[Tensor], extractor: Extractor, *, count: int, progress: Progress | None = None) -> Crowd:
-    """The features of uint8 image batches; `progress` hears of the share that each batch is."""
-    found: list[Features] = [Features(torch.empty(0, extractor.dim), torch.empty(0, len(extractor.classes)))]
+    """The features of one batch or more, images as uint8; `progress` hears of the share that each batch is."""
+    found: list[Features] = []
     for batch in batches:
         found.append(extractor(batch))
         if progress:
@@ -75,12 +100,12 @@ def crowd(batches: Iterable[Tensor], extractor: Extractor, *, count: int, progre
     return Crowd(torch.cat([f.features for f in found]).cpu(), torch.cat([f.logits for f in found]).cpu())
 
 
-def shuffled(images: Images, seed: int) -> Tensor:
+def shuffled(images: Split, seed: int) -> Tensor:
     """The numbers of all images of a split in an order that the seed fixes."""
     return torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
 
 
-def pictured(images: Images, index: Tensor, extractor: Extractor) -> Crowd:
+def pictured(images: Split, index: Tensor, extractor: Extractor) -> Crowd:
     """The features of the images of those numbers."""
     chunks = index.sort().values.split(CHUNK)
     return crowd((images.read(i) for i in chunks), extractor, count=max(len(index), 1))
@@ -106,16 +131,19 @@ def floor(source: Source, split: str, extractor: Extractor, count: int) -> Crowd
     return pictured(source.train, order[taken : taken + count], extractor)
 
 
-def quick_distance(sampler: Sampler, real: Crowd, extractor: Extractor) -> dict[str, float | None]:
-    """The two distances that choose a checkpoint; as many fakes as there are real ones."""
+def quick_distance(
+    sampler: Sampler, real: Crowd, extractor: Extractor, *, mixture: Mixture | None = None
+) -> dict[str, float | None]:
+    """The figures that choose a checkpoint; as many fakes as there are real ones."""
     fake = generated(sampler, extractor, len(real.features), CHOOSING_SEED)
-    return distances(real=real, fake=fake) | kernel(real=real, fake=fake)
+    own = in_own_units(extractor, real=real, fake=fake, mixture=mixture)
+    return own | distances(real=real, fake=fake) | kernel(real=real, fake=fake)
 
 
 def generated(
     sampler: Sampler, extractor: Extractor, count: int, first: int, progress: Progress | None = None
 ) -> Crowd:
-    """Generated images from the seeds first, first + 1, ..."""
+    """Generated samples from the seeds first, first + 1, ..."""
     return crowd(sampler.batches(range(first, first + count)), extractor, count=count, progress=progress)
 
 
@@ -130,6 +158,23 @@ def kernel(*, real: Crowd, fake: Crowd) -> dict[str, float | None]:
     return figures(names, lambda: kernel_distance(real=real.features, fake=fake.features))
 
 
+def in_own_units(extractor: Extractor, *, real: Crowd, fake: Crowd, mixture: Mixture | None) -> dict[str, float | None]:
+    """Figures of points alone: the sliced Wasserstein distance; and of a mixture the modes found, the share of
+    samples at one, and how far the modes' shares are from their weights."""
+    if not isinstance(extractor, PointFeatures):
+        return {}
+    found = figures(("sliced_distance",), lambda: (sliced_distance(real=real.features, fake=fake.features),))
+    if mixture is None:
+        return found
+    modes = mode_coverage(samples=fake.features, modes=mixture.means, sigma=mixture.sigmas, weights=mixture.weights)
+    return {
+        "modes_found": float(modes.found),
+        "mode_quality": modes.quality,
+        "mode_distance": modes.distance,
+        **found,
+    }
+
+
 def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> dict[str, float | None]:
     """Figures by name; None where there are too few images for them."""
     try:
@@ -139,15 +184,18 @@ def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> dic
 
 
 def compare(*, real: Crowd, fake: Crowd, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Every figure for two sets of images; None where there are too few images for one."""
+    """Every figure for two sets of samples; None where there are too few samples for one.
+
+    The classifier's score and its shares are there if the extractor has classes.
+    """
     manifold = ("precision", "recall", "density", "coverage")
     score = ("classifier_score", "classifier_score_deviation")
     return {
         **distances(real=real, fake=fake),
         **kernel(real=real, fake=fake),
-        **figures(score, lambda: classifier_score(logits=fake.logits)),
+        **(figures(score, lambda: classifier_score(logits=fake.logits)) if classes else {}),
         **figures(manifold, lambda: manifold_scores(real=real.features, fake=fake.features, k=3)),
-        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()),
+        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if classes else {},
     }
 
 
@@ -177,14 +225,19 @@ def evaluate(
     count = len(real.features)
     fake = generated(sampler, extractor, count, 0, progress)
     train = floor(source, split, extractor, count)
+
+    def judged(crowd: Crowd) -> dict[str, Any]:
+        own = in_own_units(extractor, real=real, fake=crowd, mixture=source.mixture)
+        return own | compare(real=real, fake=crowd, classes=extractor.classes)
+
     return {
         "images": sampler.images,
         "split": split,
         "protocol": protocol(extractor, count, split),
         "extractor": {"name": extractor.name, "weights": extractor.digest},
         "samples": count,
-        "figures": compare(real=real, fake=fake, classes=extractor.classes),
-        "floor": compare(real=real, fake=train, classes=extractor.classes),
+        "figures": judged(fake),
+        "floor": judged(train),
         "floor_samples": len(train.features),
         "seconds": round(time.perf_counter() - started, 2),
     }

@@ -1,9 +1,9 @@
-"""Images to features: the embedded classifiers, and statistics of features that never hold all of them.
+"""Samples to features: the embedded classifiers, points as they are, statistics that never hold all features.
 
 A GAN is judged in the space of a classifier's penultimate layer, where a distance means "looks like another thing" and
 not "has other pixels". Two classifiers lie in the package, so judging never touches the network: `mnist` for grey
 images and `cifar10` for colour ones. Numbers from different extractors can't be compared, which is why each carries a
-name and a digest of its weights.
+name and a digest of its weights. Points in few dimensions are their own features: `points`.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from functools import partial
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Float64, Num
@@ -29,9 +29,11 @@ from ganforge.errors import CheckpointError, DataError, RecipeError
 __all__ = [
     "EXTRACTORS",
     "Classifier",
+    "ClassifierFeatures",
     "Extractor",
     "Features",
     "GaussianStatistics",
+    "PointFeatures",
     "RunningGaussian",
     "extractor",
     "extractor_for",
@@ -137,7 +139,26 @@ def resized(x: Float[Tensor, "B C H W"], size: tuple[int, int]) -> Float[Tensor,
     return x if x.shape[2:] == size else F.interpolate(x, size, mode="bilinear", antialias=True)
 
 
-class Extractor:
+@runtime_checkable
+class Extractor(Protocol):
+    """What turns samples into features, by a name that fixes them.
+
+    Attributes:
+        name: what it is called in a protocol's name.
+        digest: 12 hex digits of its weights, or "none" where there are none.
+        classes: the names of its classes; none where it knows no classes.
+    """
+
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+
+    def __call__(self, samples: Num[Tensor, "B ..."], /) -> Features:
+        """Features (B, D) and logits (B, K) on the CPU."""
+        ...
+
+
+class ClassifierFeatures:
     """A frozen classifier that takes images of any size, grey or colour, bytes or floats in [-1, 1].
 
     `name` and `digest` (12 hex digits of the weights file's SHA-256) say whose features these are; `shape` (C, H, W) is
@@ -173,17 +194,36 @@ class Extractor:
         return x.contiguous(memory_format=torch.channels_last)
 
     def __repr__(self) -> str:
-        return f"Extractor({self.name!r}, digest={self.digest!r}, dim={self.dim}, device={str(self.device)!r})"
+        return f"ClassifierFeatures({self.name!r}, digest={self.digest!r}, dim={self.dim}, device={str(self.device)!r})"
 
 
-def embedded(name: str, device: torch.device | str = "cpu") -> Extractor:
+class PointFeatures:
+    """Points as their own features: figures are then in the data's own units.
+
+    >>> PointFeatures()(torch.ones(5, 2)).features.shape
+    torch.Size([5, 2])
+    """
+
+    name, digest = "points", "none"
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+
+    def __call__(self, samples: Num[Tensor, "B ..."]) -> Features:
+        """The points (B, D), flat, in float32, and no logits (B, 0)."""
+        return Features(samples.flatten(1).float().cpu(), torch.empty(len(samples), 0))
+
+
+def embedded(name: str, device: torch.device | str = "cpu") -> ClassifierFeatures:
     """An extractor whose weights lie in the package."""
-    return Extractor(name, Path(str(files("ganforge") / "assets/classifiers" / f"{name}.safetensors")), device)
+    return ClassifierFeatures(name, Path(str(files("ganforge") / "assets/classifiers" / f"{name}.safetensors")), device)
 
 
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "mnist": partial(embedded, "mnist"),
     "cifar10": partial(embedded, "cifar10"),
+    "points": PointFeatures,
 }
 
 
@@ -196,12 +236,14 @@ def extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
     return EXTRACTORS[name](device=device)
 
 
-def extractor_for(shape: tuple[int, int, int]) -> str:
-    """The name of the embedded extractor that fits images of shape (C, H, W).
+def extractor_for(shape: tuple[int, ...]) -> str:
+    """The name of the extractor that fits samples of a shape: images (C, H, W), or points (D,).
 
-    >>> extractor_for((1, 28, 28)), extractor_for((3, 64, 64))
-    ('mnist', 'cifar10')
+    >>> extractor_for((1, 28, 28)), extractor_for((3, 64, 64)), extractor_for((2,))
+    ('mnist', 'cifar10', 'points')
     """
+    if len(shape) == 1:
+        return "points"
     return "mnist" if shape[0] == 1 else "cifar10"
 
 

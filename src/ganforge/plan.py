@@ -29,7 +29,7 @@ class Plan:
     Attributes:
         name: the recipe's name.
         parts: the resolved recipe, section -> function with its parameters.
-        source: the images.
+        source: the samples.
         game: who loses what.
         rates: player -> learning rate, a number or a schedule over images seen.
         training, averaging, recording, judging: the sections of those names.
@@ -61,8 +61,8 @@ class Plan:
         return self.parts[f"optimizer.{player}"](network.parameters())
 
     def stream(self, *, position: int) -> Stream:
-        """The training images from the given position on."""
-        return Part(Stream, self.parts["data"].values)(
+        """The training samples from the given position on."""
+        return Part(self.source.stream, self.parts["data"].values)(
             self.source.train,
             batch=self.training.batch,
             device=self.device,
@@ -87,7 +87,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
     plan = Plan(
         name=recipe.name,
         parts=parts,
-        source=parts["data"](),
+        source=opened(parts["data"]),
         game=parts["game"](objective=parts["objective"](), penalties=penalties),
         rates={p: rate(parts, p) for p in PLAYERS},
         training=parts["train"](),
@@ -99,6 +99,20 @@ def build(recipe: Recipe | Plan | str) -> Plan:
     check(plan, penalties)
     try_out(plan.networks(), plan.source.shape)
     return plan
+
+
+def opened(part: Part) -> Source:
+    """The source that a recipe's [data] leads to.
+
+    Raises:
+        RecipeError: if a function from outside returned something else.
+    """
+    source = part()
+    if not isinstance(source, Source):
+        raise RecipeError(
+            f"data.source = {part.values['source']!r} gave {source!r:.60}; it has to return a ganforge.data.Source"
+        )
+    return source
 
 
 def rate(parts: dict[str, Any], player: str) -> Number:
@@ -165,6 +179,15 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
         (
             lambda: training.batch % training.accumulate != 0,
             f"train.accumulate = {training.accumulate} doesn't divide train.batch = {training.batch}; choose a divisor",
+        ),
+        (
+            lambda: plan.judging.metric == "sliced_distance" and len(plan.source.shape) != 1,
+            "judge.metric = 'sliced_distance' is a figure of points; for images set judge.metric=frechet_distance",
+        ),
+        (
+            lambda: plan.judging.metric == "mode_distance" and plan.source.mixture is None,
+            f"judge.metric = 'mode_distance' needs data whose modes are known, and {plan.source.name} has none; "
+            f"set judge.metric={'sliced' if len(plan.source.shape) == 1 else 'frechet'}_distance",
         ),
         (
             lambda: training.batch > images,

@@ -1,7 +1,7 @@
 """Recipes: load, override, check, write. Names become functions, keys become their parameters (see `sections`)."""
 
 import difflib
-import importlib
+import importlib.util
 import inspect
 import tomllib
 import typing
@@ -105,7 +105,7 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 def put(sections: dict[str, Any], key: str, value: Value) -> None:
     """Set one dotted key in place; `penalties.r1=none` takes that penalty out."""
     if key in SECTIONS and SECTIONS[key].table and not SECTIONS[key].many and not isinstance(value, dict):
-        value = {"name": value}
+        value = {SECTIONS[key].chooser: value}
     *path, last = key.split(".")
     if value == "none" and path and path[0] in SECTIONS and SECTIONS[path[0]].many and len(path) == 1:
         sections.get(path[0], {}).pop(last, None)
@@ -199,20 +199,38 @@ def flatten_children(parent: str, table: dict[str, Any]) -> tuple[dict[str, dict
 
 def part(key: str, section: Section, values: dict[str, Any], mistakes: list[str]) -> Part | None:
     """One section's function with its checked parameters; what is wrong is added to `mistakes`."""
-    values = dict(values)
-    functions = section.functions
-    name = ""
-    if section.table is not None:
-        name = values.pop("name", section.default)
-        try:
-            functions = (function_named(name, section),)
-        except RecipeError as error:
-            mistakes.append(f"{key}.name: {error}")
-            return None
-    checked = validated(key, functions, values, mistakes)
-    if checked is None:
+    chosen = {} if section.table is None else {section.chooser: values.get(section.chooser, section.default)}
+    try:
+        functions = functions_of(section, chosen.get(section.chooser))
+    except RecipeError as error:
+        mistakes.append(f"{key}.{section.chooser}: {error}")
         return None
-    return Part(functions[0], ({"name": name} if section.table is not None else {}) | checked)
+    names = {} if functions is section.functions else chosen
+    rest = {k: v for k, v in values.items() if k not in names}
+    checked = validated(key, functions, rest, mistakes)
+    return None if checked is None else Part(functions[0], names | checked)
+
+
+def functions_of(section: Section, name: Value) -> tuple[Callable[..., Any], ...]:
+    """The functions that a section's keys reach, given what stands at its chooser.
+
+    Raises:
+        RecipeError: for a name that leads nowhere.
+    """
+    if section.table is None:
+        return section.functions
+    known = isinstance(name, str) and (name in section.table or is_import_path(name))
+    if section.functions and not known:
+        return section.functions
+    return (function_named(name, section),)
+
+
+def is_import_path(name: str) -> bool:
+    """Whether a dotted name begins with a package that can be imported, and nothing on the disk is called so."""
+    words = name.split(".")
+    if len(words) < 2 or not all(word.isidentifier() for word in words) or Path(name).exists():
+        return False
+    return importlib.util.find_spec(words[0]) is not None
 
 
 def function_named(name: Value, section: Section) -> Callable[..., Any]:
@@ -266,6 +284,9 @@ def sentences(
             owner = " and ".join(f.__name__ for f in functions)
             hint = nearest(name, known) or f"; it has: {', '.join(known) or 'none'}"
             found[where] = f"{where}: {owner} has no parameter {name!r}{hint}"
+        elif mistake["type"] == "missing":
+            words = help_of(name, tunable(functions))
+            found[where] = f"{where} is missing, and {functions[0].__name__} needs it ({words}); set {where}=..."
         elif where in found:  # a union reports each of its members
             continue
         else:
@@ -311,18 +332,26 @@ def to_toml(parts: Mapping[str, Any], *, comments: bool = True) -> str:
 
 def key_lines(part: Part, section: Section, *, comments: bool) -> list[str]:
     """`key = value  # help` for one part."""
-    fields = tunable(section.functions or (part.function,))
+    fields = tunable(section.functions if part.function in section.functions else (part.function,))
+    helps = {name: help_of(name, fields) for name in fields}
+    if section.table is not None:
+        helps[section.chooser] = choice_help(section)
     lines = []
     for name, value in part.values.items():
         if name == "name" and section.many:
             continue
         text = f"{name} = {literal(plain(value))}"
-        lines.append(f"{text:<32} # {help_of(name, fields, section)}" if comments else text)
+        lines.append(f"{text:<32} # {helps[name]}" if comments else text)
     return lines
 
 
-def help_of(name: str, fields: dict[str, tuple[Any, Any]], section: Section) -> str:
-    """The help that stands in the signature; for a name, the names that can stand there."""
-    if name == "name" and section.table is not None:
-        return "one of " + ", ".join(section.table)
+def help_of(name: str, fields: dict[str, tuple[Any, Any]]) -> str:
+    """The help that stands in the signature."""
     return next(m.description or "" for m in fields[name][0].__metadata__ if isinstance(m, FieldInfo))
+
+
+def choice_help(section: Section) -> str:
+    """What can stand at a section's chooser: the table's names, after what stands beside them."""
+    beside = tunable(section.functions)
+    words = [help_of(section.chooser, beside)] if section.chooser in beside else []
+    return "; or ".join([*words, "one of " + ", ".join(section.table or ())])

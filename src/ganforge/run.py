@@ -13,6 +13,7 @@ import torch
 from ganforge.errors import CheckpointError, DivergenceError, RecipeError
 from ganforge.evaluate import (
     Crowd,
+    choosing_metric,
     choosing_split,
     evaluate,
     extractor_name,
@@ -24,7 +25,6 @@ from ganforge.evaluate import (
 from ganforge.features import Extractor, extractor
 from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
 from ganforge.io.folder import EventWriter, RunFolder, environment
-from ganforge.io.images import grid
 from ganforge.io.report import write_report
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
@@ -33,6 +33,7 @@ from ganforge.train import Tick, TrainState, train
 
 __all__ = ["Judgement", "Run", "Stage", "begin", "continued", "recipe_of", "take_weights"]
 
+BACKDROP = 2_000  # real samples behind a picture of points
 CHANGEABLE = ("train.images", "train.device", "run.", "judge.")  # keys that don't touch what was trained so far
 
 
@@ -156,6 +157,12 @@ class Run:
         """The real images that choose a checkpoint."""
         return reference(self.plan.source, self.choosing, self.extractor, self.plan.judging.samples)
 
+    @cached_property
+    def backdrop(self) -> torch.Tensor:
+        """A few real samples, the same ones always, for pictures that show them too."""
+        real = getattr(self.plan.source, self.choosing)
+        return real.read(torch.arange(min(len(real), BACKDROP)))
+
     @property
     def choosing(self) -> str:
         """The split of the real images that choose a checkpoint."""
@@ -174,16 +181,17 @@ class Run:
         return Sampler(G, name=name, shape=self.plan.source.shape, images=self.state.images)
 
     def draw_samples(self) -> None:
-        """A grid of the fixed seeds 0, 1, 2, ..."""
-        images = self.sampler().sample(range(self.plan.recording.grid))
-        self.folder.save_samples(self.state.images, grid(images))
+        """A picture of the fixed seeds 0, 1, 2, ..."""
+        sampler = self.sampler()
+        samples = sampler.sample(range(self.plan.recording.grid))
+        self.folder.save_samples(self.state.images, sampler.medium.picture(samples, self.backdrop))
 
     def judge(self) -> Iterator[Event]:
         """Figures on held-out images, then the checkpoint that they belong to."""
         yield Stage("judging")
         started = time.perf_counter()
         try:
-            figures = quick_distance(self.sampler(), self.held_out, self.extractor)
+            figures = quick_distance(self.sampler(), self.held_out, self.extractor, mixture=self.plan.source.mixture)
         except Exception:
             self.save()  # whatever is wrong with the judge, what was trained stays
             raise
@@ -200,7 +208,8 @@ class Run:
 
     def mark_best(self) -> int | None:
         """Note which of the checkpoints that are there is best, by figures of one protocol; its images seen."""
-        metric, there = self.plan.judging.metric, {int(path.name) for path in self.folder.checkpoints()}
+        metric = choosing_metric(self.plan.source, self.plan.judging.metric)
+        there = {int(path.name) for path in self.folder.checkpoints()}
         comparable = [r for r in self.judgements if r["protocol"] == self.protocol and r["images"] in there]
         judged = [(r["figures"][metric], r["images"]) for r in comparable if r["figures"].get(metric) is not None]
         if not judged:

@@ -1,4 +1,4 @@
-"""A trained generator, loaded: seeds in, images out.
+"""A trained generator, loaded: seeds in, images out; or points, if that is what it makes.
 
 sampler = load("runs/demo")
 images = sampler.sample(range(64))     # (64, C, H, W) uint8
@@ -7,11 +7,13 @@ images = sampler.sample(range(64))     # (64, C, H, W) uint8
 import copy
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num
+from PIL import Image
 from torch import Tensor, nn
 
 from ganforge.errors import CheckpointError, RecipeError
@@ -19,6 +21,7 @@ from ganforge.io.checkpoint import is_checkpoint, load_checkpoint
 from ganforge.io.disk import replaced
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
+from ganforge.io.scatter import scatter
 from ganforge.plan import device_named, new_networks
 from ganforge.recipe import Recipe, resolve
 
@@ -35,7 +38,7 @@ class Sampler:
     Attributes:
         G: the generator.
         name: the recipe's name and the images seen, as `dcgan_mnist_28@300000`.
-        shape: (C, H, W) of a sample.
+        shape: (C, H, W) of an image, (D,) of a point.
         z_dim: length of a latent.
         images: images seen in training.
     """
@@ -44,6 +47,7 @@ class Sampler:
         self.G = G.eval().requires_grad_(False)
         self.name, self.shape, self.images = name, tuple(shape), images
         self.z_dim = int(G.z_dim)  # type: ignore[arg-type]
+        self.medium = MEDIA[len(self.shape)]
 
     @property
     def device(self) -> torch.device:
@@ -51,23 +55,23 @@ class Sampler:
         return next(self.G.parameters()).device
 
     @torch.inference_mode()
-    def generate(self, z: Float[Tensor, "B z"]) -> Float[Tensor, "B C H W"]:
-        """Images in [-1, 1] for given latents, on the generator's device."""
+    def generate(self, z: Float[Tensor, "B z"]) -> Float[Tensor, "B ..."]:
+        """Images in [-1, 1], or points, for given latents, on the generator's device."""
         return self.G(z.to(self.device))
 
-    def batches(self, seeds: Iterable[int], *, batch: int = 256) -> Iterator[UInt8[Tensor, "B C H W"]]:
-        """The images of the seeds as uint8 on the CPU, a batch at a time, in bounded memory."""
+    def batches(self, seeds: Iterable[int], *, batch: int = 256) -> Iterator[Num[Tensor, "B ..."]]:
+        """The images of the seeds as uint8 (points as they are) on the CPU, a batch at a time, in bounded memory."""
         seeds = list(seeds)
         for start in range(0, len(seeds), batch):
-            yield to_uint8(self.generate(latents(seeds[start : start + batch], self.z_dim))).cpu()
+            yield self.medium.stored(self.generate(latents(seeds[start : start + batch], self.z_dim))).cpu()
 
-    def sample(self, seeds: Iterable[int], *, batch: int = 256) -> UInt8[Tensor, "N C H W"]:
-        """The images of the seeds, (N, C, H, W) uint8 on the CPU.
+    def sample(self, seeds: Iterable[int], *, batch: int = 256) -> Num[Tensor, "N ..."]:
+        """The images of the seeds, (N, C, H, W) uint8 on the CPU; points, (N, D) float32.
 
         >>> load("runs/demo").sample(range(4)).shape        # doctest: +SKIP
         torch.Size([4, 1, 28, 28])
         """
-        return torch.cat([torch.empty(0, *self.shape, dtype=torch.uint8), *self.batches(seeds, batch=batch)])
+        return torch.cat([torch.empty(0, *self.shape, dtype=self.medium.dtype), *self.batches(seeds, batch=batch)])
 
 
 def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:
@@ -153,14 +157,17 @@ def seeds_in(text: str) -> list[int]:
 def save_samples(
     sampler: Sampler, seeds: Sequence[int], out: Path, *, batch: int, progress: Callable[[int], object]
 ) -> list[Path]:
-    """Images of the seeds on disk: a grid (x.png), an array (x.npy, (N, C, H, W) uint8) or a folder of single PNGs.
+    """Samples of the seeds on disk.
+
+    Images: a grid (x.png), an array (x.npy, (N, C, H, W) uint8) or a folder of single PNGs. Points: a picture (x.png),
+    an array (x.npy, (N, D) float32) or a table with a row each (x.csv).
 
     Raises:
         RecipeError: if `out` ends in something else, or is a run's folder.
     """
-    savers = {".png": save_grid, ".npy": save_array, "": save_singles}
+    savers = sampler.medium.savers
     if out.suffix not in savers:
-        raise RecipeError(f"{str(out)!r} is no kind of output; end it in .png (a grid), .npy, or name a folder")
+        raise RecipeError(f"{str(out)!r} is no kind of output; {sampler.medium.endings}")
     return savers[out.suffix](sampler, seeds, out, counted(sampler.batches(seeds, batch=batch), progress))
 
 
@@ -171,10 +178,10 @@ def counted(batches: Iterator[Tensor], progress: Callable[[int], object]) -> Ite
         progress(len(batch))
 
 
-def save_grid(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
-    """All images in one picture."""
+def save_picture(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
+    """All samples in one picture."""
     words = {"model": sampler.name, "seeds": ",".join(map(str, seeds))}
-    save_png(out, grid(torch.cat(list(batches))), words)
+    save_png(out, sampler.medium.picture(torch.cat(list(batches)), None), words)
     return [out]
 
 
@@ -192,10 +199,66 @@ def save_singles(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Ite
 def save_array(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
     """An array file, written in bounded memory."""
     with replaced(out) as beside:
-        array = np.lib.format.open_memmap(beside, mode="w+", dtype=np.uint8, shape=(len(seeds), *sampler.shape))
+        array = np.lib.format.open_memmap(
+            beside, mode="w+", dtype=np.dtype(sampler.medium.array), shape=(len(seeds), *sampler.shape)
+        )
         done = 0
         for batch in batches:
             array[done : done + len(batch)] = batch.numpy()
             done += len(batch)
         array.flush()
     return [out]
+
+
+def save_table(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:
+    """A CSV file: the seed, then the coordinates with all the digits of float32."""
+    names = ",".join(["seed", *(f"x{i}" for i in range(1, sampler.shape[0] + 1))])
+    rows = (point for batch in batches for point in batch.tolist())
+    lines = (",".join([str(seed), *(f"{c:.9g}" for c in row)]) for seed, row in zip(seeds, rows, strict=True))
+    with replaced(out) as beside:
+        beside.write_text("\n".join([names, *lines]) + "\n")
+    return [out]
+
+
+Saver = Callable[[Sampler, Sequence[int], Path, Iterator[Tensor]], list[Path]]
+
+
+@dataclass(frozen=True)
+class Medium:
+    """What samples of a kind are kept and shown as.
+
+    Attributes:
+        stored: a generator's output as it is kept.
+        dtype, array: the type that it then has, in torch and on disk.
+        picture: samples, and real ones or None -> one picture.
+        savers: ending of a file -> how it is written.
+        endings: the endings, in a sentence.
+    """
+
+    stored: Callable[[Tensor], Tensor]
+    dtype: torch.dtype
+    array: str
+    picture: Callable[[Tensor, Tensor | None], Image.Image]
+    savers: dict[str, Saver]
+    endings: str
+
+
+MEDIA = {
+    3: Medium(
+        stored=to_uint8,
+        dtype=torch.uint8,
+        array="uint8",
+        picture=lambda images, real: grid(images),
+        savers={".png": save_picture, ".npy": save_array, "": save_singles},
+        endings="end it in .png (a grid), .npy, or name a folder",
+    ),
+    1: Medium(
+        stored=lambda x: x.float(),
+        dtype=torch.float32,
+        array="float32",
+        picture=scatter,
+        savers={".png": save_picture, ".npy": save_array, ".csv": save_table},
+        endings="points go into .png (a picture), .npy or .csv",
+    ),
+}
+"""By the number of dimensions of a sample."""

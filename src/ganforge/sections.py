@@ -17,7 +17,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from ganforge import networks
-from ganforge.data import Stream, open_source
+from ganforge.data import TOYS, ImageStream, open_source
 from ganforge.errors import RecipeError
 from ganforge.games import GAMES
 from ganforge.objectives import OBJECTIVES
@@ -45,7 +45,8 @@ class Part:
         except TypeError as error:
             if self.function.__module__.startswith("ganforge."):
                 raise
-            raise RecipeError(f"{self.values.get('name')} can't stand here: {error}") from None
+            path = f"{self.function.__module__}.{self.function.__qualname__}"
+            raise RecipeError(f"{path} can't stand here: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,10 @@ class Section:
 
     Attributes:
         help: one line on what the section decides.
-        functions: functions that share the section's keys; their tunable parameters are the keys.
+        functions: functions that share the section's keys; their tunable parameters are the keys. Beside a table, where
+            a name leads that the table doesn't have: the chooser is then a parameter of theirs (a path, say).
         table: name -> function, if the section has a `name`.
+        chooser: the key that chooses from the table.
         default: the name, where none is given.
         many: the section holds one sub-table for each name (penalties).
     """
@@ -63,6 +66,7 @@ class Section:
     help: str
     functions: tuple[Callable[..., Any], ...] = ()
     table: Mapping[str, Callable[..., Any]] | None = None
+    chooser: str = "name"
     default: str | None = None
     many: bool = False
 
@@ -74,7 +78,9 @@ def networks_with(player: str) -> dict[str, Callable[..., Any]]:
 
 
 SECTIONS: dict[str, Section] = {
-    "data": Section("where the images come from", (open_source, Stream)),
+    "data": Section(
+        "where the samples come from", (open_source, ImageStream), table=TOYS, chooser="source", default="mnist"
+    ),
     "generator": Section("the network that makes samples", table=networks_with("Generator"), default="dcgan"),
     "discriminator": Section(
         "the network that tells real from fake", table=networks_with("Discriminator"), default="dcgan"

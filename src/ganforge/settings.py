@@ -54,7 +54,11 @@ class Judging:
     every: Annotated[int, Field(ge=0, description="images seen between two judgements; 0: only at the end")] = 100_000
     samples: Annotated[int, Field(ge=100, description="generated and held-out images in a judgement")] = 5_000
     final: Annotated[int, Field(ge=100, description="generated and test images in the final figures")] = 10_000
-    extractor: Annotated[str | None, Field(description="mnist or cifar10; none: by the data's channels")] = None
+    extractor: Annotated[str | None, Field(description="mnist, cifar10 or points; none: by the data's shape")] = None
     metric: Annotated[
-        Literal["frechet_distance", "kernel_distance"], Field(description="the figure that chooses the best checkpoint")
-    ] = "frechet_distance"
+        Literal["frechet_distance", "kernel_distance", "sliced_distance", "mode_distance"] | None,
+        Field(
+            description="what chooses a checkpoint: frechet_distance, kernel_distance, sliced_distance (points), "
+            "mode_distance (known modes); none: the last for known modes, sliced for other points, else the first"
+        ),
+    ] = None

@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from ganforge.run import Judgement, Run, Stage
 from ganforge.train import Tick
 
-__all__ = ["bar", "listing", "paths", "result", "say", "text", "watch"]
+__all__ = ["bar", "listing", "outcome", "paths", "result", "say", "text", "watch"]
 
 WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
@@ -24,7 +24,11 @@ stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 FEW = 2_000  # images under which figures deserve a warning
 
-FIGURES = {  # what is shown of a judgement, and what a reader should know of it
+FIGURES = {  # what is shown of a judgement, where it is there, and what a reader should know of it
+    "modes_found": "of the mixture's modes, those with .8 % of the samples or more",
+    "mode_quality": "share of samples within 3 standard deviations of a mode",
+    "mode_distance": "lower is better; from the modes' weights, of 1",
+    "sliced_distance": "lower is better; in the data's own units",
     "frechet_distance": "lower is better",
     "kernel_distance": "lower is better; unbiased, so it may fall below 0",
     "classifier_score": "higher is better",
@@ -139,13 +143,13 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
     table = Table(title=f"{record['model']}  ·  {record['protocol']}", title_justify="left", box=None, pad_edge=False)
     for column in ("figure", "this model", "real data (floor)", ""):
         table.add_column(column, justify="left" if column in {"figure", ""} else "right")
-    for name, meaning in FIGURES.items():
+    for name, meaning in ((n, m) for n, m in FIGURES.items() if n in figures):
         table.add_row(name.replace("_", " "), number(figures, name), number(floor, name), f"[dim]{meaning}[/dim]")
     stdout.print(table)
-    shares = "  ".join(f"{name} {share or 0:.1%}" for name, share in figures["shares"].items())
-    stdout.print(f"share of each class: {shares}", soft_wrap=True)
-    counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} images"
-    stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training images against the same[/dim]")
+    if shares := "  ".join(f"{name} {share or 0:.1%}" for name, share in figures["shares"].items()):
+        stdout.print(f"share of each class: {shares}", soft_wrap=True)
+    counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} samples"
+    stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training samples against the same[/dim]")
     for warning in warnings(record):
         say(warning)
     if "run" in record:
@@ -182,3 +186,25 @@ def listing(rows: Mapping[str, str], *, default: str, as_json: bool) -> None:
     width = max(map(len, rows))
     for name, words in rows.items():
         text(f"{name:<{width}}  {words}" + ("  (default)" if name == default else ""))
+
+
+def outcome(record: Mapping[str, Any], page: Path, *, as_json: bool) -> None:
+    """What an experiment came to: its figures, its verdict, and where its page is; a line of JSON for programs."""
+    if as_json:
+        short = {k: record[k] for k in ("experiment", "shown", "verdict", "medians", "settings", "seconds")}
+        text(json.dumps(short | {"page": str(page)}))
+        return
+    stdout.print(f"[bold]{record['experiment']}[/bold]  [dim]{record['seconds']:.0f} s of one core[/dim]")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("", "median", *(f"seed {t['seed']}" for t in record["trials"])):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, median in record["medians"].items():
+        table.add_row(name.replace("_", " "), *(f"{v:.4g}" for v in (median, *by_seed(record, name))))
+    stdout.print(table)
+    stdout.print(record["verdict"], soft_wrap=True, style="green" if record["shown"] else "yellow", markup=False)
+    text(f"page: {page}\n")
+
+
+def by_seed(record: Mapping[str, Any], name: str) -> list[float]:
+    """A figure of every trial."""
+    return [t["figures"][name] for t in record["trials"]]

@@ -1,6 +1,8 @@
 """Every file in networks/, by the arguments in its TINY; and what single ones promise besides."""
 
 import importlib
+import itertools
+import math
 import pkgutil
 from types import ModuleType
 from typing import Any
@@ -11,21 +13,22 @@ from torch import Tensor, nn
 
 import ganforge.networks
 from ganforge.errors import RecipeError
-from ganforge.layers import SpectralNorm, mixes_samples
-from ganforge.networks import dcgan
+from ganforge.layers import SpectralNorm, advance_spectral_norms, mixes_samples
+from ganforge.networks import affine, dcgan, mlp, points
 
 FILES = [
     importlib.import_module(f"ganforge.networks.{info.name}")
     for info in pkgutil.iter_modules(ganforge.networks.__path__)
 ]
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.__name__.rpartition(".")[2])
-SHAPES = [(1, 16, 16), (3, 32, 32)]
+SHAPES = {3: [(1, 16, 16), (3, 32, 32)], 1: [(1,), (2,)]}  # by the rank of the shape in TINY
 
 
-def players(file: ModuleType, shape: tuple[int, int, int]) -> tuple[Any, Any]:
-    return file.Generator(shape=shape, **file.TINY["generator"]), file.Discriminator(
-        shape=shape, **file.TINY["discriminator"]
-    )
+def players(file: ModuleType, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Both players of a file; the mlp stands in for one that isn't there."""
+    homes = [file if hasattr(file, player) else mlp for player in ("Generator", "Discriminator")]
+    G = homes[0].Generator(shape=shape, **homes[0].TINY["generator"])
+    return G, homes[1].Discriminator(shape=shape, **homes[1].TINY["discriminator"])
 
 
 def latents(G: Any, count: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -33,14 +36,15 @@ def latents(G: Any, count: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 
 @each_file
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("which", [0, 1])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_shapes_and_range(file: ModuleType, shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+def test_shapes_and_range(file: ModuleType, which: int, dtype: torch.dtype) -> None:
+    shape = SHAPES[len(file.TINY["shape"])][which]
     G, D = (player.to(dtype) for player in players(file, shape))
     x = G(latents(G, 4, dtype) * 10)
     assert x.shape == (4, *shape)
     assert x.dtype == dtype
-    assert x.abs().max() <= 1
+    assert len(shape) == 1 or x.abs().max() <= 1
     logits = D(x)
     assert logits.shape == (4,)
     assert logits.dtype == dtype
@@ -48,7 +52,8 @@ def test_shapes_and_range(file: ModuleType, shape: tuple[int, int, int], dtype: 
 
 @each_file
 def test_tiny_is_complete_and_small(file: ModuleType) -> None:
-    assert set(file.TINY) == {"generator", "discriminator", "shape"}
+    there = {player.lower() for player in ("Generator", "Discriminator") if hasattr(file, player)}
+    assert set(file.TINY) == there | {"shape"}
     G, D = players(file, file.TINY["shape"])
     assert sum(weight.numel() for player in (G, D) for weight in player.parameters()) < 100_000
 
@@ -192,3 +197,61 @@ def test_a_gradient_penalty_can_be_differentiated_through_in_place_activations()
     (slope,) = torch.autograd.grad(gradient.square().sum(), weight)
     assert slope.isfinite().all()
     assert slope.abs().sum() > 0
+
+
+# Points
+
+
+def test_points_players_have_no_bounds_and_the_image_players_say_what_they_are_for() -> None:
+    G = points.Generator(shape=(2,), z_dim=3, hidden=(8,))
+    assert float(G(torch.randn(64, 3) * 1000).detach().abs().max()) > 10
+    for player in (dcgan.Generator, dcgan.Discriminator):
+        with pytest.raises(
+            RecipeError, match=r"dcgan is for images, not for points of shape \(2,\): set generator=points"
+        ):
+            player(shape=(2,))
+
+
+@pytest.mark.parametrize("activation", points.ACTIVATIONS)
+def test_spectral_points_have_slopes_of_at_most_one(activation: str) -> None:
+    D = points.Discriminator(shape=(2,), hidden=(32, 32), activation=activation, norm="spectral")
+    advance_spectral_norms(D, steps=200)
+    x = torch.randn(500, 2, requires_grad=True)
+    (gradient,) = torch.autograd.grad(D(x).sum(), x)
+    assert float(gradient.norm(dim=1).max()) <= (1.1**2 if activation == "silu" else 1) + 1e-4
+    assert sum(isinstance(part, SpectralNorm) for part in D.modules()) == 3
+
+
+def test_affine_players_are_the_formulas() -> None:
+    G = affine.Generator(shape=(2,), mean=1.0, sigma=0.5)
+    z = torch.randn(5, 2)
+    assert torch.allclose(G(z), 1 + 0.5 * z)
+    D = affine.Discriminator(shape=(1,), degree=3, slope=2.0)
+    assert D.coefficients.tolist() == [2, 0, 0]
+    D.coefficients.data.copy_(torch.tensor([1.0, -2.0, 0.5]))
+    D.bias.data.fill_(3.0)
+    x = torch.randn(7, 1)
+    assert torch.allclose(D(x), (3 + x - 2 * x**2 + 0.5 * x**3).flatten(), atol=1e-6)
+
+
+@pytest.mark.parametrize(("dim", "degree", "count"), [(1, 4, 4), (2, 1, 2), (2, 2, 5), (2, 3, 9), (3, 2, 9)])
+def test_affine_logits_have_every_monomial_once(dim: int, degree: int, count: int) -> None:
+    D = affine.Discriminator(shape=(dim,), degree=degree)
+    assert len(D.coefficients) == math.comb(dim + degree, degree) - 1 == count
+    primes = torch.tensor([[2.0, 3.0, 5.0][:dim]])
+    found = D.monomials(primes)[0].tolist()
+    assert sorted(found) == sorted(
+        float(math.prod(p**e for p, e in zip([2, 3, 5], powers, strict=False)))
+        for powers in itertools.product(range(degree + 1), repeat=dim)
+        if 1 <= sum(powers) <= degree
+    )
+
+
+def test_the_quadratic_logit_holds_the_optimum_between_two_gaussians() -> None:
+    """log N(2, .5²)/N(0, 1) = log 2 - 8 + 8x - 1.5x²."""
+    D = affine.Discriminator(shape=(1,), degree=2).double()
+    D.coefficients.data.copy_(torch.tensor([8.0, -1.5]))
+    D.bias.data.fill_(math.log(2) - 8)
+    x = torch.linspace(-3, 5, 9, dtype=torch.float64)[:, None]
+    p, q = (torch.distributions.Normal(m, s, validate_args=False) for m, s in ((2.0, 0.5), (0.0, 1.0)))
+    assert torch.allclose(D(x), (p.log_prob(x) - q.log_prob(x)).flatten(), atol=1e-6)

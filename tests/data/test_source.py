@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganforge.data import Images, Source, open_source
+from ganforge.data import Source, Split, open_source
 from ganforge.errors import DataError
 
 MD5 = {
@@ -192,7 +192,7 @@ def test_a_nested_folder_in_every_format(tmp_path: Path) -> None:
     assert len(source.train) == 5
     assert source.held_out is None
     assert source.shape == (3, 32, 32)
-    assert isinstance(source.train, Images)
+    assert isinstance(source.train, Split)
 
 
 @pytest.mark.parametrize(

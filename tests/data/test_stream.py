@@ -10,7 +10,7 @@ from torch import Tensor
 
 import ganforge.data.stream
 from ganforge.batch import Batch
-from ganforge.data import Array, Stream
+from ganforge.data import Array, ImageStream
 from ganforge.errors import DataError
 
 
@@ -38,11 +38,11 @@ def images(count: int = 23, channels: int = 3) -> Array:
     return Array(torch.randint(256, (count, channels, 6, 4), generator=rng, dtype=torch.uint8))
 
 
-def stream(source: object, *, batch: int = 5, seed: int = 1, flip: bool = False, position: int = 0) -> Stream:
-    return Stream(source, batch=batch, device="cpu", seed=seed, flip=flip, position=position)
+def stream(source: object, *, batch: int = 5, seed: int = 1, flip: bool = False, position: int = 0) -> ImageStream:
+    return ImageStream(source, batch=batch, device="cpu", seed=seed, flip=flip, position=position)
 
 
-def batches(source: Stream, count: int) -> list[Batch]:
+def batches(source: ImageStream, count: int) -> list[Batch]:
     with source:
         return [source.next() for _ in range(count)]
 

@@ -1,7 +1,24 @@
 """Where real samples come from: a kind of source a file, and the stream of batches that training drinks."""
 
-from ganforge.data.images import Array, Images, Source
+from ganforge.data.endless import Endless, Points, PointStream, endless
+from ganforge.data.images import Array, Source
+from ganforge.data.mixture import Mixture
+from ganforge.data.points import TOYS
 from ganforge.data.source import open_source
-from ganforge.data.stream import Stream
+from ganforge.data.split import Split, Stream
+from ganforge.data.stream import ImageStream
 
-__all__ = ["Array", "Images", "Source", "Stream", "open_source"]
+__all__ = [
+    "TOYS",
+    "Array",
+    "Endless",
+    "ImageStream",
+    "Mixture",
+    "PointStream",
+    "Points",
+    "Source",
+    "Split",
+    "Stream",
+    "endless",
+    "open_source",
+]

@@ -15,7 +15,8 @@ from jaxtyping import Int64, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from ganforge.data.images import Array, Images, Source, default_size, parted
+from ganforge.data.images import Array, Source, default_size, parted
+from ganforge.data.split import Split
 from ganforge.errors import DataError
 
 __all__ = ["SUFFIXES", "Files", "open_folder"]
@@ -126,7 +127,7 @@ def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
             yield item
 
 
-def _decoded(rest: list[Path], kept: list[Path], shape: tuple[int, int, int]) -> tuple[Images, Images]:
+def _decoded(rest: list[Path], kept: list[Path], shape: tuple[int, int, int]) -> tuple[Split, Split]:
     """Both splits in one tensor, decoded by threads; DataError tells of every broken file."""
     paths = rest + kept
     pixels = torch.empty((len(paths), *shape), dtype=torch.uint8, memory_format=torch.channels_last)

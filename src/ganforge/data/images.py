@@ -1,42 +1,23 @@
 """Images as uint8, one split or all of them, and their fitting to a size and a number of channels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.data.mixture import Mixture
+from ganforge.data.split import Split, Stream
+from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
 
-__all__ = ["Array", "Images", "Source", "default_size", "fitted", "parted"]
+__all__ = ["Array", "Source", "default_size", "fitted", "parted"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's own grey
 CHUNK = 2048  # images resized at a time
 LARGEST_DEFAULT = 64
-
-
-@runtime_checkable
-class Images(Protocol):
-    """One split: a row of images of one shape, read by their numbers.
-
-    Attributes:
-        shape: (C, H, W).
-        labels: class numbers (N,), or None.
-        tensor: all of them, (N, C, H, W), if they lie in memory; else None.
-    """
-
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-    @property
-    def labels(self) -> Tensor | None: ...
-    @property
-    def tensor(self) -> Tensor | None: ...
-    def __len__(self) -> int: ...
-    def read(self, index: Int64[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
-        """The images of these numbers; DataError if a file can't be read."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -68,29 +49,43 @@ class Source:
 
     Attributes:
         name: what the user called it.
-        train: images to learn from.
-        held_out: images kept out of training, for choosing checkpoints; or None.
-        test: images for the final figures; or None.
+        train: samples to learn from.
+        held_out: samples kept out of training, for choosing checkpoints; or None.
+        test: samples for the final figures; or None.
         classes: the names of the labels' numbers; or None.
+        stream: what makes a stream of `train`; takes `batch`, `device`, `seed`, `position`, and keys of [data].
+        endless: training samples are drawn anew for ever, and no sample is seen twice.
+        mixture: the density itself, where it is a mixture of Gaussians; or None.
     """
 
     name: str
-    train: Images
-    held_out: Images | None = None
-    test: Images | None = None
+    train: Split
+    held_out: Split | None = None
+    test: Split | None = None
     classes: tuple[str, ...] | None = None
+    stream: Callable[..., Stream] = ImageStream
+    endless: bool = False
+    mixture: Mixture | None = None
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
+        """(C, H, W) of images, (D,) of points."""
         return self.train.shape
 
     def describe(self) -> str:
-        """One line for people: how many images of which shape, in which splits."""
+        """One line for people: how many samples of which shape, in which splits."""
         splits = [f"{len(self.held_out):,} held out"] if self.held_out else []
         splits += [f"{len(self.test):,} for testing"] if self.test else []
         splits += [f"{len(self.classes)} classes"] if self.classes else []
-        shape = "×".join(map(str, self.shape))
-        return ", ".join([f"{self.name}: {len(self.train):,} training images of {shape}", *splits])
+        count = "endless" if self.endless else f"{len(self.train):,}"
+        return ", ".join([f"{self.name}: {count} training {in_words(self.shape)}", *splits])
+
+
+def in_words(shape: tuple[int, ...]) -> str:
+    """What samples of a shape are called."""
+    if len(shape) == 1:
+        return f"points in {shape[0]} dimension{'s' * (shape[0] > 1)}"
+    return f"images of {'×'.join(map(str, shape))}"
 
 
 def _power_of_two(side: int) -> bool:

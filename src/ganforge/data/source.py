@@ -1,5 +1,6 @@
 """Where real images come from: a name or a path, recognised by looking at it."""
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from ganforge.data.array import is_array, open_array
 from ganforge.data.folder import SUFFIXES, open_folder
 from ganforge.data.idx import is_idx, open_idx, open_mnist
 from ganforge.data.images import Source
+from ganforge.data.points import TOYS
 from ganforge.errors import DataError
 
 __all__ = ["NAMED", "open_source"]
@@ -65,7 +67,9 @@ def open_source(
 
 def _unusable(source: str, path: Path) -> DataError:
     if not path.exists():
-        return DataError(f"there is no data at {source!r}: give {CHOICES}.")
+        near = difflib.get_close_matches(source, [*NAMED, *TOYS], n=1)
+        hint = f"did you mean {near[0]!r}? Else give" if near else "give"
+        return DataError(f"there is no data at {source!r}: {hint} {CHOICES}, or points from {', '.join(TOYS)}.")
     if path.suffix.lower() in SUFFIXES:
         return DataError(f"{source!r} is a single image: give the folder that it lies in.")
     return DataError(f"the format of {source!r} is unknown: give {CHOICES} (archives must be unpacked).")

@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor
 
 from ganforge.batch import Batch
-from ganforge.data.images import Images
+from ganforge.data.split import Split
 
-__all__ = ["Stream"]
+__all__ = ["ImageStream"]
 
 Draw = tuple[Int64[Tensor, " B"], Bool[Tensor, " B"]]
 
@@ -75,7 +75,7 @@ def _free_memory(device: torch.device) -> float:
         return float("inf")  # no way to ask on this system
 
 
-def _resident(images: Images, device: torch.device) -> UInt8[Tensor, "N H W C"] | None:
+def _resident(images: Split, device: torch.device) -> UInt8[Tensor, "N H W C"] | None:
     """All images on the device, channels last, if they lie in memory and take at most half of what is free there."""
     if images.tensor is None:
         return None
@@ -86,7 +86,7 @@ def _resident(images: Images, device: torch.device) -> UInt8[Tensor, "N H W C"] 
     return pixels.contiguous().to(device)
 
 
-class Stream:
+class ImageStream:
     """A split as an endless row of batches, shuffled without replacement.
 
     The row is the epochs' permutations one after the other; a batch may straddle two, and no image is dropped.
@@ -96,14 +96,14 @@ class Stream:
 
     >>> from ganforge.data import Array
     >>> images = Array(torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1))
-    >>> stream = Stream(images, batch=5, device="cpu", seed=0)
+    >>> stream = ImageStream(images, batch=5, device="cpu", seed=0)
     >>> sorted(stream.next().index.tolist()), stream.position
     ([0, 1, 2, 3, 4], 5)
     """
 
     def __init__(
         self,
-        images: Images,
+        images: Split,
         *,
         batch: int,
         device: torch.device | str,
@@ -148,7 +148,7 @@ class Stream:
             self._pool.shutdown(cancel_futures=True)
             self._ahead.clear()
 
-    def __enter__(self) -> "Stream":
+    def __enter__(self) -> "ImageStream":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -24,10 +24,11 @@ MOST_PIXELS = 1_024
 NAMES = {
     "frechet_distance": "Fréchet distance",
     "kernel_distance": "Kernel distance",
+    "sliced_distance": "Sliced Wasserstein distance",
     "classifier_score": "Classifier score",
 }
 PARTS = {"test": "the test split", "held_out": "held-out training images", "train": "the training split"}
-HIGHER = ("_score", "precision", "recall", "density", "coverage", "accuracy")
+HIGHER = ("_score", "_found", "_quality", "precision", "recall", "density", "coverage", "accuracy")
 LOWER = ("_distance", "_loss")
 SPREADS = ("_error", "_standard_error", "_deviation")  # how sure the figure before it is
 MEMBER = re.compile(r"^(.+)_(\d+)$")

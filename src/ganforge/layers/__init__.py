@@ -3,12 +3,15 @@
 from ganforge.layers.batch import mixes_samples
 from ganforge.layers.dropout import Dropout
 from ganforge.layers.labels import refuse_labels
+from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
 from ganforge.layers.output import Output
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
 from ganforge.layers.weights import normal_weights_
 
 __all__ = [
     "Dropout",
+    "GroupSort",
+    "OrthonormalLinear",
     "Output",
     "SpectralNorm",
     "advance",

@@ -11,17 +11,22 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `classifier_score` | whether each image is one thing and all together are many things |
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
 | `class_shares` | which classes are missing |
+| `mode_coverage` | which modes of a known mixture are found, and how many samples lie at one |
+| `sliced_distance` | how far two clouds lie apart, exactly on random lines; for points in few dimensions |
 """
 
 from ganforge.metrics.classifier_score import Score, classifier_score
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.kernel import KernelDistance, kernel_distance
 from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
+from ganforge.metrics.modes import ModeCoverage, mode_coverage
 from ganforge.metrics.shares import class_shares
+from ganforge.metrics.sliced import sliced_distance
 
 __all__ = [
     "KernelDistance",
     "ManifoldScores",
+    "ModeCoverage",
     "Score",
     "class_shares",
     "classifier_score",
@@ -29,4 +34,6 @@ __all__ = [
     "k_nearest_radius",
     "kernel_distance",
     "manifold_scores",
+    "mode_coverage",
+    "sliced_distance",
 ]

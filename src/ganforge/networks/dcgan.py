@@ -26,11 +26,15 @@ SMALLEST = 4  # the feature map where the generator begins and the discriminator
 CHANNELS_LAST = torch.channels_last  # the convolutions' own layout on CPU and GPU: 1.1 times faster and more
 
 
-def _plan(shape: tuple[int, int, int], width: int) -> tuple[list[int], list[int]]:
+def _plan(shape: tuple[int, ...], width: int) -> tuple[list[int], list[int]]:
     """Sizes of the feature maps from 4×4 up to the image, and their channels: doubled per halving, to 8·width.
 
     28 is halved to 14, 7 and 4.
     """
+    if len(shape) != 3:
+        raise RecipeError(
+            f"dcgan is for images, not for points of shape {shape}: set generator=points discriminator=points."
+        )
     _, height, breadth = shape
     if height != breadth or height not in SIZES:
         *most, last = map(str, SIZES)
@@ -62,7 +66,7 @@ class Generator(nn.Module):
     def __init__(
         self,
         *,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         z_dim: Annotated[int, Field(description="how many random numbers an image is made of", gt=0)] = 100,
         width: Annotated[int, Field(description="channels of the largest feature map", gt=0)] = 64,
     ) -> None:
@@ -123,7 +127,7 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         *,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         width: Annotated[int, Field(description="channels of the largest feature map", gt=0)] = 64,
         norm: Annotated[
             Literal["batch", "none", "spectral"],

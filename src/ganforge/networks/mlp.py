@@ -47,7 +47,7 @@ class Generator(nn.Module):
     def __init__(
         self,
         *,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         z_dim: Annotated[int, Field(description="how many random numbers an image is made of", gt=0)] = 64,
         hidden: Annotated[tuple[Width, ...], Field(description="widths of the hidden layers", min_length=1)] = (
             256,
@@ -63,7 +63,7 @@ class Generator(nn.Module):
 
     def forward(
         self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
-    ) -> Float[Tensor, "B C H W"]:
+    ) -> Float[Tensor, "B ..."]:
         refuse_labels(self, y)
         for block in self.blocks:
             z = block(z)
@@ -81,7 +81,7 @@ class Discriminator(nn.Module):
     def __init__(
         self,
         *,
-        shape: tuple[int, int, int],
+        shape: tuple[int, ...],
         hidden: Annotated[tuple[Width, ...], Field(description="widths of the hidden layers", min_length=1)] = (
             512,
             256,
@@ -93,10 +93,10 @@ class Discriminator(nn.Module):
         self.blocks = _blocks((math.prod(shape), *hidden), slope, dropout)
         self.head = nn.Linear(hidden[-1], 1)
 
-    def forward(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, " B"]:
+    def forward(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, " B"]:
         return self.full(x, y).logits[0]
 
-    def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
+    def full(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations of every hidden layer."""
         refuse_labels(self, y)
         features: list[Tensor] = []

@@ -1,0 +1,6 @@
+"""The geometry of latent space: how to walk from one latent to another."""
+
+from ganforge.latent.interpolation import lerp, slerp
+from ganforge.latent.norms import expected_norm, lerp_norm_ratio, line_minimum, segment_minimum
+
+__all__ = ["expected_norm", "lerp", "lerp_norm_ratio", "line_minimum", "segment_minimum", "slerp"]

@@ -1,0 +1,114 @@
+"""Fully connected networks for points in few dimensions: what the games on rings and grids are played with.
+
+The generator ends in a linear map, since points have units of their own and no bounds.
+"""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from jaxtyping import Float, Shaped
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganforge.layers import Output, SpectralNorm, refuse_labels
+
+__all__ = ["ACTIVATIONS", "TINY", "Discriminator", "Generator"]
+
+TINY: dict[str, Any] = {
+    "generator": {"z_dim": 4, "hidden": (16, 16)},
+    "discriminator": {"hidden": (16, 16)},
+    "shape": (2,),
+}
+
+Width = Annotated[int, Field(gt=0)]
+Hidden = Annotated[tuple[Width, ...], Field(description="widths of the hidden layers", min_length=1)]
+Activation = Annotated[
+    Literal["relu", "leaky_relu", "tanh", "silu"],
+    Field(description="between layers: relu, leaky_relu (slope .2), tanh or silu"),
+]
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+}
+NORMS: dict[str, Callable[[nn.Linear], nn.Module]] = {"none": lambda layer: layer, "spectral": SpectralNorm}
+
+
+def layers(widths: tuple[int, ...], activation: str, norm: str = "none") -> nn.ModuleList:
+    """Linear and activation from each width to the next."""
+    return nn.ModuleList(
+        nn.Sequential(NORMS[norm](nn.Linear(*two)), ACTIVATIONS[activation]()) for two in pairwise(widths)
+    )
+
+
+class Generator(nn.Module):
+    """z (B, z_dim) -> points (B, D): hidden layers, then a linear one. Weights start as torch's.
+
+    >>> import torch
+    >>> G = Generator(shape=(2,))
+    >>> G(torch.randn(4, G.z_dim)).shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, ...],
+        z_dim: Annotated[int, Field(description="how many random numbers a point is made of", gt=0)] = 2,
+        hidden: Hidden = (128, 128),
+        activation: Activation = "relu",
+    ) -> None:
+        super().__init__()
+        self.shape, self.z_dim = shape, z_dim
+        self.blocks = layers((z_dim, *hidden), activation)
+        self.head = nn.Linear(hidden[-1], math.prod(shape))
+
+    def forward(
+        self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
+    ) -> Float[Tensor, "B ..."]:
+        refuse_labels(self, y)
+        for block in self.blocks:
+            z = block(z)
+        return self.head(z).unflatten(1, self.shape)
+
+
+class Discriminator(nn.Module):
+    """Points (B, D) -> logits (B,): hidden layers, then one number.
+
+    With `norm="spectral"` each layer's slope is at most 1, and so is the whole function's: relu, leaky_relu and tanh
+    have slopes of at most 1 (silu reaches 1.1).
+
+    >>> import torch
+    >>> Discriminator(shape=(2,))(torch.zeros(4, 2)).shape
+    torch.Size([4])
+    """
+
+    def __init__(
+        self,
+        *,
+        shape: tuple[int, ...],
+        hidden: Hidden = (128, 128),
+        activation: Activation = "leaky_relu",
+        norm: Annotated[
+            Literal["none", "spectral"], Field(description="none, or spectral: each layer's slope at most 1")
+        ] = "none",
+    ) -> None:
+        super().__init__()
+        self.blocks = layers((math.prod(shape), *hidden), activation, norm)
+        self.head = NORMS[norm](nn.Linear(hidden[-1], 1))
+
+    def forward(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, " B"]:
+        return self.full(x, y).logits[0]
+
+    def full(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
+        """Logits, and the activations of every hidden layer."""
+        refuse_labels(self, y)
+        features: list[Tensor] = []
+        hidden = x.flatten(1)
+        for block in self.blocks:
+            hidden = block(hidden)
+            features.append(hidden)
+        return Output(logits=[self.head(hidden).flatten()], features=features)
