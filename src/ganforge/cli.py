@@ -137,6 +137,45 @@ def recipe(
     commands.recipe(name, settings or [], as_json=as_json)
 
 
+@app.command()
+def experiment(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="an experiment; without one they are listed")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="keys of the experiment, as its page lists them"),
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="perform all of them")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="shorter: the phenomenon still shows")] = False,
+    full: Annotated[bool, typer.Option("--full", help="longer: as papers do it")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="trials, from seeds 0, 1, ...; four fifths must show it")] = 5,
+    jobs: Annotated[int, typer.Option(min=0, help="trials side by side, one thread each; 0: one a core")] = 0,
+    out: Annotated[Path, typer.Option(help="the folder of the results, a folder for each experiment in it")] = Path(
+        "experiments"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Reproduce a famous behaviour of GANs, and say whether it showed.
+
+    Each writes figures.json, plots (PNG, SVG) and a page, index.html. Exit code 1: a verdict is "not shown".
+
+    Examples:
+
+      ganforge experiment one-gaussian
+
+      ganforge experiment one-gaussian objective=minimax rounds=800
+
+      ganforge experiment --all --quick
+    """
+    from ganforge import commands
+
+    words = [w for w in (name, *(settings or [])) if w]
+    options = {"quick": quick, "full": full}
+    commands.experiment(words, every=every, options=options, seeds=seeds, jobs=jobs, out=out, as_json=as_json)
+
+
 def version(show: bool) -> None:
     """Print the version and leave."""
     if show:

@@ -11,12 +11,22 @@ from ganforge import view
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate as judged
 from ganforge.evaluate import extractor_name, reporting_split
+from ganforge.experiments.frame import (
+    Experiment,
+    experiment_names,
+    load_experiment,
+    perform,
+    write_index,
+    write_outcome,
+)
+from ganforge.experiments.frame.plots import require_matplotlib
+from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import extractor as feature_extractor
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
-__all__ = ["evaluate", "recipe", "recipes", "resume", "sample", "train"]
+__all__ = ["evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
 
 
 def train(
@@ -115,3 +125,43 @@ def values(parts: dict[str, Any]) -> dict[str, Any]:
     table = {k: v if isinstance(v, dict) else {"": v} for k, v in parts.items()}
     keys = {k: {n: {key: plain(x) for key, x in p.values.items()} for n, p in v.items()} for k, v in table.items()}
     return {k: v.get("", v) for k, v in keys.items()}
+
+
+def experiment(
+    words: list[str], *, every: bool, options: dict[str, bool], seeds: int, jobs: int, out: Path, as_json: bool
+) -> None:
+    """Perform experiments, or list them; exit with 1 if one was not shown."""
+    if not words and not every:
+        titles = {name: load_experiment(name).title for name in experiment_names()}
+        view.listing(titles, default="", as_json=as_json)
+        return
+    require_matplotlib()
+    wanted = {e.name: e.settings(rest, **options) for e, rest in chosen(words, every=every, options=options)}
+    outcomes = []
+    with view.bar("experiments", seeds * len(wanted)) as advance:
+        for outcome in perform(wanted, seeds=range(seeds), jobs=jobs or default_jobs(), progress=advance):
+            folder = out / outcome.experiment.name
+            page = write_outcome(outcome, folder, command=sys.argv, one_of_many=every)
+            outcomes.append(outcome)
+            view.outcome(outcome.record, page, as_json=as_json)
+    if every:
+        view.say(f"all of them: {write_index(outcomes, out)}")
+    if not all(o.shown for o in outcomes):
+        sys.exit(1)
+
+
+def chosen(words: list[str], *, every: bool, options: dict[str, bool]) -> list[tuple[Experiment, list[str]]]:
+    """The experiments that were asked for, each with its settings.
+
+    Raises:
+        RecipeError: for options that contradict each other, and for a name that is none.
+    """
+    if options["quick"] and options["full"]:
+        raise RecipeError("--quick and --full contradict each other; leave one out")
+    if every and words:
+        raise RecipeError(f"--all performs every experiment as it is; leave out {' '.join(words)!r} or --all")
+    if every:
+        return [(load_experiment(name), []) for name in experiment_names()]
+    if "=" in words[0]:
+        raise RecipeError(f"{words[0]!r} is a setting of no experiment; name the experiment first")
+    return [(load_experiment(words[0]), words[1:])]
