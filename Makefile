@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo
 
-.PHONY: install demo test check bench clean
+.PHONY: install demo test check bench docs clean
 
 install: .venv/installed
 
@@ -29,6 +29,9 @@ test: check  ## style, types, the rules of the house, and all tests
 
 bench: install  ## our training step against the classic loops; about 20 minutes on two quiet cores
 	$(BIN)/python benchmarks/step.py
+
+docs: install  ## every figure and table of the documentation, made anew; about ten minutes on two cores
+	$(BIN)/python scripts/docs_figures.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

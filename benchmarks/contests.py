@@ -95,14 +95,14 @@ def our_mlp(scale: Scale) -> Run:
     return our_rounds(mlp_plan())
 
 
-def classic_loader(scale: Scale) -> torch.utils.data.DataLoader:
+def classic_loader(scale: Scale, kind: type[classic.Digits] = classic.Digits) -> torch.utils.data.DataLoader:
     train = digits().train
     images, labels = train.tensor[: scale.epoch_images, 0], train.labels[: scale.epoch_images]
-    return classic.digit_loader(images, labels, MLP_BATCH)
+    return classic.digit_loader(images, labels, MLP_BATCH, kind)
 
 
-def classic_mlp_epochs(scale: Scale) -> Run:
-    loader, G, D = classic_loader(scale), classic.mlp_generator(), classic.mlp_discriminator()
+def classic_mlp_epochs(scale: Scale, kind: type[classic.Digits] = classic.Digits) -> Run:
+    loader, G, D = classic_loader(scale, kind), classic.mlp_generator(), classic.mlp_discriminator()
     opt_g, opt_d, log = classic.adam(G), classic.adam(D), []
 
     def epochs(count: int) -> None:
@@ -110,6 +110,10 @@ def classic_mlp_epochs(scale: Scale) -> Run:
             classic.mlp_epoch(G, D, opt_g, opt_d, loader, log)
 
     return epochs
+
+
+def lean_mlp_epochs(scale: Scale) -> Run:
+    return classic_mlp_epochs(scale, classic.LeanDigits)
 
 
 def epoch_batches(scale: Scale) -> int:
@@ -122,9 +126,13 @@ def our_mlp_epochs(scale: Scale) -> Run:
     return lambda count: rounds(count * epoch_batches(scale))
 
 
-def classic_loading(scale: Scale) -> Run:
-    loader = classic_loader(scale)
+def classic_loading(scale: Scale, kind: type[classic.Digits] = classic.Digits) -> Run:
+    loader = classic_loader(scale, kind)
     return lambda count: exhaust(itertools.chain.from_iterable(itertools.repeat(loader, count)))
+
+
+def lean_loading(scale: Scale) -> Run:
+    return classic_loading(scale, classic.LeanDigits)
 
 
 def our_loading(scale: Scale) -> Run:
@@ -218,7 +226,7 @@ CONTESTS = {
     "mlp_epoch": Contest(
         "MLP GAN: an epoch with loading",
         "epoch",
-        {"classic": classic_mlp_epochs, "ganforge": our_mlp_epochs},
+        {"classic": classic_mlp_epochs, "ganforge": our_mlp_epochs, "classic, leaner transforms": lean_mlp_epochs},
         images=lambda scale: scale.epoch_images,
         target=2.5,
         calibrated=False,
@@ -226,7 +234,7 @@ CONTESTS = {
     "mlp_loading": Contest(
         "the loading alone of such an epoch",
         "epoch",
-        {"classic": classic_loading, "ganforge": our_loading},
+        {"classic": classic_loading, "ganforge": our_loading, "classic, leaner transforms": lean_loading},
         images=lambda scale: scale.epoch_images,
         calibrated=False,
         most_pairs=3,

@@ -34,7 +34,7 @@ CLAIM = (
     "as with .5, that of the generator's {g_ratio:.2f} times"
 )
 
-QUICK = {"epochs": 2, "epoch": 25_000}
+QUICK = {"epochs": 2, "epoch": 20_000}
 FULL = {"epochs": 30}
 SABOTAGE = {"the same momentum in both runs": {"betas": (0.5, 0.5), "epoch": 10_000}}
 

@@ -38,7 +38,7 @@ CLAIM = (
     "(the truth spreads by {spread:.2f}), and D/(1 - D) has a correlation of {correlation:.4f} with p/q"
 )
 
-QUICK = {"rounds": 1500}
+QUICK = {"rounds": 2500}
 FULL = {"rounds": 20_000}
 SABOTAGE = {"an objective whose best answer is a sign": {"objective": "hinge"}}
 
