@@ -51,9 +51,8 @@ def whole(title: str, content: str) -> str:
 
 def card(outcome: Outcome, folder: Path) -> str:
     """An experiment on the page of all."""
-    name, module = outcome.experiment.name, outcome.experiment.module
-    pictures = sorted(p.name for p in (folder / name).glob("*.png"))
-    first = next(iter(p for p in pictures if p == f"{getattr(module, 'FIRST', '')}.png"), pictures[0])
+    name = outcome.experiment.name
+    first = min(picture.name for picture in (folder / name).glob("*.png"))
     return (
         f'<a class="card" href="{name}/index.html"><img src="{name}/{first}" alt="">'
         f"<h2>{html.escape(outcome.experiment.title)}</h2>{badge(outcome)}</a>"
