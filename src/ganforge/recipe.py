@@ -284,6 +284,8 @@ def sentences(
             owner = " and ".join(f.__name__ for f in functions)
             hint = nearest(name, known) or f"; it has: {', '.join(known) or 'none'}"
             found[where] = f"{where}: {owner} has no parameter {name!r}{hint}"
+        elif mistake["type"] == "missing" and len(mistake["loc"]) > 1:  # a row of fixed length
+            found[where] = f"{where} = {mistake['input']!r}: it has too few values"
         elif mistake["type"] == "missing":
             words = help_of(name, tunable(functions))
             found[where] = f"{where} is missing, and {functions[0].__name__} needs it ({words}); set {where}=..."

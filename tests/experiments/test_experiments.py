@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ganforge.errors import RecipeError
-from ganforge.experiments.frame import Experiment, experiment_names, load_experiment
+from ganforge.experiments.frame import Experiment, experiment_names, load_experiment, perform
+from ganforge.experiments.frame.stage import default_jobs
 
 EXPERIMENTS = [load_experiment(name) for name in experiment_names()]
 each = pytest.mark.parametrize("experiment", EXPERIMENTS, ids=experiment_names())
@@ -44,12 +45,12 @@ def test_a_wrong_key_is_named_with_the_nearest_one(experiment: Experiment) -> No
 @pytest.mark.parametrize(("experiment", "sabotage"), SABOTAGES, ids=[f"{e.name}: {n}" for e, n in SABOTAGES])
 def test_without_its_cause_the_phenomenon_is_not_shown(experiment: Experiment, sabotage: str) -> None:
     given: dict[str, Any] = experiment.module.QUICK | experiment.module.SABOTAGE[sabotage]
-    trial = experiment.trial(0, experiment.checked(given))
-    assert not trial.shown, trial.checks
+    (outcome,) = perform({experiment.name: experiment.checked(given)}, seeds=[0], jobs=1)
+    assert not outcome.shown, outcome.trials[0].checks
 
 
 @pytest.mark.slow
 @each
 def test_it_is_shown(experiment: Experiment) -> None:
-    trials = [experiment.trial(seed, experiment.settings(quick=True)) for seed in range(2)]
-    assert any(t.shown for t in trials), [t.checks for t in trials]
+    (outcome,) = perform({experiment.name: experiment.settings(quick=True)}, seeds=range(5), jobs=default_jobs())
+    assert outcome.shown, outcome.verdict

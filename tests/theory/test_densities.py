@@ -138,3 +138,10 @@ def test_bad_input_is_one_sentence(case: str) -> None:
     with pytest.raises(TheoryError, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_points_may_be_plain_numbers() -> None:
+    for density in (Gaussian(0.0, 1.0), Mixture([Gaussian(0.0, 1.0)], [1.0])):
+        assert density.log_prob(0.0).item() == pytest.approx(-0.9189385332046727)
+        assert density.cdf(0).item() == 0.5
+        assert density.prob([0.0, 1.0]).shape == (2,)

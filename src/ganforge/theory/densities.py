@@ -111,8 +111,9 @@ class Gaussian:
         """Corners (d,) of the box that goes `reach` standard deviations beyond the mean."""
         return self.mean - reach * self.sigma, self.mean + reach * self.sigma
 
-    def log_prob(self, x: Values) -> Values:
+    def log_prob(self, x: Values | Numbers | float | int) -> Values:
         """log p(x) for points (...) if d = 1, else (..., d)."""
+        x = _float64(x)
         return self.log_prob_of_columns(_columns(x, self.dim)).reshape(_batch(x, self.dim))
 
     def log_prob_of_columns(self, x: Float[Tensor, "d n"]) -> Float[Tensor, " n"]:
@@ -121,13 +122,13 @@ class Gaussian:
         constant = self.scale.diagonal().log().sum().item() + self.dim / 2 * math.log(2 * math.pi)
         return white.square().sum(0).mul_(-0.5).sub_(constant)
 
-    def prob(self, x: Values) -> Values:
+    def prob(self, x: Values | Numbers | float | int) -> Values:
         """p(x), 0 where it is below the smallest float64."""
         return self.log_prob(x).exp()
 
-    def cdf(self, x: Values) -> Values:
+    def cdf(self, x: Values | Numbers | float | int) -> Values:
         """P(X <= x); in one dimension only."""
-        return torch.special.ndtr(_standardised(self, x))
+        return torch.special.ndtr(_standardised(self, _float64(x)))
 
     def sample(self, n: int, rng: torch.Generator) -> Values:
         """n independent draws, (n,) if d = 1, else (n, d)."""
@@ -175,8 +176,9 @@ class Mixture:
         lower, upper = zip(*(component.box(reach) for component in self._present()), strict=True)
         return torch.stack(lower).amin(0), torch.stack(upper).amax(0)
 
-    def log_prob(self, x: Values) -> Values:
+    def log_prob(self, x: Values | Numbers | float | int) -> Values:
         """log p(x) for points (...) if d = 1, else (..., d); finite wherever a component's is."""
+        x = _float64(x)
         return self.log_prob_of_columns(_columns(x, self.dim)).reshape(_batch(x, self.dim))
 
     def log_prob_of_columns(self, x: Float[Tensor, "d n"]) -> Float[Tensor, " n"]:
@@ -184,12 +186,13 @@ class Mixture:
         parts = torch.stack([component.log_prob_of_columns(x) for component in self.components])
         return parts.add_(self.weights.log()[:, None]).logsumexp(0)
 
-    def prob(self, x: Values) -> Values:
+    def prob(self, x: Values | Numbers | float | int) -> Values:
         """p(x), 0 where it is below the smallest float64."""
         return self.log_prob(x).exp()
 
-    def cdf(self, x: Values) -> Values:
+    def cdf(self, x: Values | Numbers | float | int) -> Values:
         """P(X <= x); in one dimension only."""
+        x = _float64(x)
         cdfs = torch.stack([component.cdf(x) for component in self.components], -1)
         return cdfs @ self.weights
 
