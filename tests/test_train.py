@@ -364,3 +364,25 @@ def test_every_optimiser_leaves_a_bad_first_step_out_without_a_trace(name: str) 
         results.append(weight.detach())
     assert torch.equal(*results)
     assert (results[0] < 1).all()
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_short_way_to_the_fused_kernel_gives_the_bits_of_the_long_one(name: str) -> None:
+    torch.manual_seed(0)
+    shapes = [(64, 32), (64,), (3, 4, 2, 2)]
+    short = [nn.Parameter(torch.randn(s)) for s in shapes]
+    long = [nn.Parameter(p.detach().clone()) for p in short]
+    mine, theirs = OPTIMIZERS[name](short, lr=0.1), OPTIMIZERS[name](long, lr=0.1)
+    for turn in range(6):
+        bad = torch.tensor(float(turn == 3))
+        for a, b in zip(short, long, strict=True):
+            a.grad = torch.randn_like(a)
+            b.grad = a.grad.clone()
+        masked_step(mine, bad=bad, lr=0.1 / (turn + 1))
+        theirs.param_groups[0]["lr"] = 0.1 / (turn + 1)
+        theirs.found_inf = bad
+        theirs.step()
+    assert all(torch.equal(a, b) for a, b in zip(short, long, strict=True))
+    steps = [[o.state[p]["step"].item() for p in ps] for o, ps in ((mine, short), (theirs, long))]
+    assert steps == [[5.0] * 3] * 2
+    assert all(p.grad is None for p in short)

@@ -4,12 +4,14 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ganforge.errors import CheckpointError
+from ganforge.layers import SpectralNorm
 from ganforge.plan import Plan
 
 __all__ = ["TrainState"]
@@ -68,6 +70,12 @@ class TrainState:
             turns=dict.fromkeys(players, 0),
             skipped=dict.fromkeys(players, (0, 0)),
         )
+
+    @cached_property
+    def spectral_norms(self) -> list[SpectralNorm]:
+        """The players' layers of bounded slope, found once: each advances once per discriminator update."""
+        parts = (part for network in self.players.values() for part in network.modules())
+        return [part for part in parts if isinstance(part, SpectralNorm)]
 
     @contextmanager
     def randomness(self, device: torch.device) -> Iterator[None]:

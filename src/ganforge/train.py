@@ -16,7 +16,7 @@ from ganforge.batch import Batch
 from ganforge.data import Stream
 from ganforge.errors import DivergenceError, MemoryLimitError
 from ganforge.games import Moment, Move
-from ganforge.layers import advance_spectral_norms
+from ganforge.layers import advance
 from ganforge.optimizers import masked_step
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe
@@ -97,8 +97,8 @@ def play_round(plan: Plan, state: TrainState, stream: "Stream | Trial") -> None:
     training, before = plan.training, state.images
     for _ in range(training.d_steps):
         batches = split(stream.next(), training.accumulate)
-        for network in state.players.values():
-            advance_spectral_norms(network)
+        for norm in state.spectral_norms:
+            advance(norm)
         kept = [move.fakes for move in update(plan, state, "discriminator", [(b,) for b in batches])]
         state.images += training.batch
     update(plan, state, "generator", list(zip(batches, kept, strict=True)))
@@ -108,20 +108,19 @@ def play_round(plan: Plan, state: TrainState, stream: "Stream | Trial") -> None:
 
 def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, ...]]) -> list[Move]:
     """One player's update: its moves over the pieces of a batch, their gradients added up, one masked step."""
-    network, optimizer, play = state.players[player], state.optimizers[player], getattr(plan.game, player)
+    optimizer, play = state.optimizers[player], getattr(plan.game, player)
     moment = Moment(state.rng, state.images, state.turns[player])
     moves, losses = [], []
     for piece in pieces:
         moves.append(play(state.players, piece[0], moment, *piece[1:]))
         losses.append(total(moves[-1]) / len(pieces))
         losses[-1].backward()
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     if plan.training.clip is not None:
         torch._foreach_mul_(gradients, (plan.training.clip / norm).clamp(max=1.0))
-    bad = (~norm.isfinite()).to(torch.float32)
+    bad = (norm - norm).ne(0).to(torch.float32)  # inf - inf and NaN are not 0
     masked_step(optimizer, bad=bad, lr=at(plan.rates[player], state.images))
-    optimizer.zero_grad(set_to_none=True)
     state.turns[player] += 1
     loss = sum(losses[1:], start=losses[0]).detach()
     note(state, player, moves, {"gradient_norm": norm, "loss": loss}, bad)
