@@ -15,7 +15,7 @@ NAMES = [str(f.relative_to(SOURCE)) for f in FILES]
 # except on the floor of running, where each may use those that stand before it.
 FLOORS: list[list[str]] = [
     ["errors"],
-    ["schedules", "layers", "latent", "theory", "assets"],
+    ["schedules", "moment", "layers", "latent", "theory", "assets"],
     ["objectives"],
     ["batch", "penalties", "terms", "augment", "features", "optimizers", "settings"],
     ["games", "networks", "data", "metrics", "diagnosis"],

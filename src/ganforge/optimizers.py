@@ -7,9 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganforge.errors import RecipeError
+from ganforge.moment import Lookahead
 from ganforge.schedules import Number, at
 
-__all__ = ["OPTIMIZERS", "adam", "adamw", "masked_step", "sgd"]
+__all__ = ["OPTIMIZERS", "adam", "adamw", "lookahead", "masked_step", "sgd"]
 
 Rate = Annotated[Number, Field(ge=0, description="learning rate: a number, or a schedule over images seen")]
 
@@ -113,3 +115,70 @@ def adam_step(
         grad_scale=None,
         found_inf=bad,
     )
+
+
+Slots = dict[str, list[Tensor]]
+TINY = 1e-30  # under the root: its slope at 0 is infinite, and infinity times the square's slope 0 is no number
+
+
+def lookahead(optimizer: torch.optim.Optimizer, *, lr: float) -> Lookahead:
+    """The optimiser's next updates as differentiable functions; what they are is only asked when they are used."""
+    group = {**optimizer.param_groups[0], "lr": lr}
+    kind = type(optimizer)
+
+    def start() -> Slots:
+        if kind not in IMAGINED:
+            known = ", ".join(sorted(OPTIMIZERS))
+            raise RecipeError(f"game.unroll looks ahead through the discriminator's optimiser, which can be {known}; "
+                              f"{kind.__name__} is none of them; set one, or game.unroll=0")  # fmt: skip
+        return IMAGINED[kind][0](optimizer, group["params"])
+
+    def step(params: dict[str, Tensor], grads: dict[str, Tensor], slots: Slots) -> tuple[dict[str, Tensor], Slots]:
+        new, slots = IMAGINED[kind][1](list(params.values()), list(grads.values()), slots, group)
+        return dict(zip(params, new, strict=True)), slots
+
+    return Lookahead(start, step)
+
+
+def adam_slots(optimizer: torch.optim.Optimizer, params: list[nn.Parameter]) -> Slots:
+    """Copies of the moments and step numbers; zeros before the first step."""
+    blank = {"step": lambda p: p.new_zeros(()), "exp_avg": torch.zeros_like, "exp_avg_sq": torch.zeros_like}
+    states = [(p, optimizer.state.get(p, {})) for p in params]
+    return {k: [s[k].clone() if k in s else new(p) for p, s in states] for k, new in blank.items()}
+
+
+def imagined_adam(
+    params: list[Tensor], grads: list[Tensor], slots: Slots, group: dict[str, Any]
+) -> tuple[list[Tensor], Slots]:
+    """Adam's step (Kingma and Ba 2015, algorithm 1) and its decoupled weight decay, nothing in place."""
+    beta1, beta2 = group["betas"]
+    new: Slots = {"step": [t + 1 for t in slots["step"]]}
+    new["exp_avg"] = [m + (1 - beta1) * (g - m) for m, g in zip(slots["exp_avg"], grads, strict=True)]
+    new["exp_avg_sq"] = [v + (1 - beta2) * (g * g - v) for v, g in zip(slots["exp_avg_sq"], grads, strict=True)]
+    after = []
+    for p, t, m, v in zip(params, new["step"], new["exp_avg"], new["exp_avg_sq"], strict=True):
+        root = (v / (1 - beta2**t) + TINY).sqrt()
+        decayed = p * (1 - group["lr"] * group["weight_decay"])
+        after.append(decayed - group["lr"] / (1 - beta1**t) * m / (root + group["eps"]))
+    return after, new
+
+
+def sgd_slots(optimizer: torch.optim.Optimizer, params: list[nn.Parameter]) -> Slots:
+    """Copies of the momentum."""
+    states = [optimizer.state.get(p, {}).get("momentum_buffer") for p in params]
+    return {"momentum": [torch.zeros_like(p) if s is None else s.clone() for s, p in zip(states, params, strict=True)]}
+
+
+def imagined_sgd(
+    params: list[Tensor], grads: list[Tensor], slots: Slots, group: dict[str, Any]
+) -> tuple[list[Tensor], Slots]:
+    """Gradient descent with momentum, nothing in place."""
+    velocity = [group["momentum"] * v + g for v, g in zip(slots["momentum"], grads, strict=True)]
+    return [p - group["lr"] * v for p, v in zip(params, velocity, strict=True)], {"momentum": velocity}
+
+
+IMAGINED: dict[type, tuple[Callable[..., Slots], Callable[..., tuple[list[Tensor], Slots]]]] = {
+    torch.optim.Adam: (adam_slots, imagined_adam),
+    torch.optim.AdamW: (adam_slots, imagined_adam),
+    torch.optim.SGD: (sgd_slots, imagined_sgd),
+}

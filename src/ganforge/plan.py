@@ -1,6 +1,6 @@
 """A recipe built: everything that training needs, as values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from torch import nn
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
-from ganforge.layers import mixes_samples
+from ganforge.layers import SpectralNorm, mixes_samples
+from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
 from ganforge.schedules import Number
@@ -54,7 +55,8 @@ class Plan:
 
     def networks(self) -> dict[str, nn.Module]:
         """New players, their weights drawn from the recipe's seed."""
-        return new_networks(self.parts, self.source.shape, seed=self.training.seed, device=self.device)
+        shapes = {"generator": self.source.shape, "discriminator": self.game.seen_shape(self.source.shape)}
+        return new_networks(self.parts, shapes, seed=self.training.seed, device=self.device)
 
     def optimizer(self, player: str, network: nn.Module) -> torch.optim.Optimizer:
         """A new optimiser for one player."""
@@ -84,11 +86,14 @@ def build(recipe: Recipe | Plan | str) -> Plan:
     parts = resolve(recipe)
     device = device_named(parts["train"].values["device"])
     penalties = tuple(p() for p in parts["penalties"].values())
+    terms, augmentations = (tuple(p() for p in parts[key].values()) for key in ("terms", "augment"))
     plan = Plan(
         name=recipe.name,
         parts=parts,
         source=opened(parts["data"]),
-        game=parts["game"](objective=parts["objective"](), penalties=penalties),
+        game=parts["game"](
+            objective=parts["objective"](), penalties=penalties, terms=terms, augmentations=augmentations
+        ),
         rates={p: rate(parts, p) for p in PLAYERS},
         training=parts["train"](),
         averaging=parts["ema"](),
@@ -97,7 +102,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
         device=device,
     )
     check(plan, penalties)
-    try_out(plan.networks(), plan.source.shape)
+    try_out(plan)
     return plan
 
 
@@ -128,12 +133,13 @@ def rate(parts: dict[str, Any], player: str) -> Number:
 
 
 @torch.no_grad()
-def try_out(players: dict[str, nn.Module], shape: tuple[int, ...]) -> None:
+def try_out(plan: Plan) -> None:
     """Two samples through both networks, in evaluation mode.
 
     Raises:
         RecipeError: if the generator's samples or the discriminator's logits have another shape than the game needs.
     """
+    players, shape, seen = plan.networks(), plan.source.shape, plan.game.seen_shape(plan.source.shape)
     G, D = players["generator"].eval(), players["discriminator"].eval()
     if not isinstance(getattr(G, "z_dim", None), int):
         raise RecipeError("generator.name: a generator has an attribute z_dim, the length of its latents; add one")
@@ -142,18 +148,18 @@ def try_out(players: dict[str, nn.Module], shape: tuple[int, ...]) -> None:
     x = G(torch.zeros(2, z_dim, device=weight.device, dtype=weight.dtype))
     if tuple(x.shape) != (2, *shape):
         raise RecipeError(f"generator.name: two samples came out as {tuple(x.shape)}; they should be {(2, *shape)}")
-    logits = D(x)
+    logits = D(torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype))
     if tuple(logits.shape) != (2,):
         raise RecipeError(f"discriminator.name: two logits came out as {tuple(logits.shape)}; they should be (2,)")
 
 
 def new_networks(
-    parts: dict[str, Any], shape: tuple[int, ...], *, seed: int, device: torch.device
+    parts: dict[str, Any], shapes: Mapping[str, tuple[int, ...]], *, seed: int, device: torch.device
 ) -> dict[str, nn.Module]:
-    """Player -> network for samples of the given shape, weights drawn from the seed, channels last on the device."""
+    """Player -> network for that player's shape, weights drawn from the seed, channels last on the device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = {player: parts[player](shape=tuple(shape)) for player in PLAYERS}
+        made = {player: parts[player](shape=tuple(shapes[player])) for player in PLAYERS if player in shapes}
     return {player: G.to(device=device, memory_format=torch.channels_last) for player, G in made.items()}
 
 
@@ -164,17 +170,19 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
         RecipeError: every one that doesn't work, at once.
     """
     training, images = plan.training, len(plan.source.train)
-    most = plan.game.max_d_steps
-    rules: list[tuple[Callable[[], bool], str]] = [
-        (
-            lambda: bool(penalties) and mixes_samples(plan.networks()["discriminator"]),
-            f"penalties.{', penalties.'.join(p.name for p in penalties)}: a gradient penalty is one sample's, and "
-            "batch norm mixes the samples of a batch; set discriminator.norm=none or discriminator.norm=spectral",
-        ),
+    most, pack = plan.game.max_d_steps, plan.game.seen_shape(plan.source.shape)[0] // plan.source.shape[0]
+    rules: list[Rule] = [
+        *meaning_rules(plan, penalties),
         (
             lambda: most is not None and training.d_steps > most,
             f"train.d_steps = {training.d_steps}: with game.fakes = 'shared' there is one discriminator step a round; "
             "set train.d_steps=1 or game.fakes=fresh",
+        ),
+        (
+            lambda: (training.batch // training.accumulate) % pack != 0,
+            f"game.pack = {pack} doesn't divide the {training.batch // training.accumulate} samples of "
+            f"{'a piece of ' if training.accumulate > 1 else ''}the batch; set train.batch to a multiple of "
+            f"{pack * training.accumulate}",
         ),
         (
             lambda: training.batch % training.accumulate != 0,
@@ -197,6 +205,45 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
     ]
     if mistakes := [sentence for broken, sentence in rules if broken()]:
         raise RecipeError(*mistakes)
+
+
+Rule = tuple[Callable[[], bool], str]
+
+
+def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
+    """Parts of a game that have no meaning with each other: (whether it is so, the reason and the remedy)."""
+    slopes = [p.name for p in penalties if p.term is not None and p.per_sample]
+    clips = [p.name for p in penalties if p.project is not None]
+    for_images = [a.name for a in getattr(plan.game, "augmentations", ()) if a.images_only]
+    optimizer = plan.parts["optimizer.discriminator"].values["name"]
+
+    def discriminator() -> nn.Module:
+        return plan.networks()["discriminator"]
+
+    return [
+        (
+            lambda: bool(slopes) and mixes_samples(discriminator()),
+            f"penalties.{', penalties.'.join(slopes)}: a gradient penalty is one sample's, and this discriminator "
+            "mixes the samples of a batch (batch norm, or a minibatch layer); set discriminator.norm=none or spectral, "
+            "and discriminator.minibatch=none",
+        ),
+        (
+            lambda: bool(clips) and any(isinstance(m, SpectralNorm) for m in discriminator().modules()),
+            f"penalties.{', penalties.'.join(clips)}: spectral norm divides each layer's weights by their largest "
+            "singular value, so their size is no bound that clipping could set; leave one out: "
+            f"discriminator.norm=none or penalties.{clips[0] if clips else ''}=none",
+        ),
+        (
+            lambda: bool(for_images) and len(plan.source.shape) != 3,
+            f"augment.{', augment.'.join(for_images)}: changes pictures, and these samples are points of shape "
+            f"{plan.source.shape}; for points there is augment.instance_noise",
+        ),
+        (
+            lambda: getattr(plan.game, "unroll", 0) > 0 and optimizer not in OPTIMIZERS,
+            f"game.unroll looks ahead through the discriminator's optimiser, and {optimizer!r} is none that it knows; "
+            f"set optimizer.discriminator to {', '.join(OPTIMIZERS)}, or game.unroll=0",
+        ),
+    ]
 
 
 def device_named(name: str) -> torch.device:

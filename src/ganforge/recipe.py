@@ -33,6 +33,11 @@ __all__ = [
 ]
 
 DEFAULT = "dcgan_mnist_28"
+MANY = {  # a key of each section of sub-tables, for examples
+    "penalties": "penalties.r1.gamma=1",
+    "terms": "terms.feature_matching.weight=1",
+    "augment": "augment.instance_noise.sigma=.1",
+}
 
 
 @dataclass(frozen=True)
@@ -144,7 +149,7 @@ def resolve(recipe: Recipe) -> dict[str, Any]:
         if section.many:
             parts[key] = {n: part(f"{key}.{n}", section, {"name": n, **v}, mistakes) for n, v in subtables(values)}
             odd = [(n, v) for n, v in values.items() if not isinstance(v, dict)]
-            mistakes += [f"{key}.{n} = {v!r}: set one of its keys instead, as in {key}.r1.gamma=1" for n, v in odd]
+            mistakes += [f"{key}.{n} = {v!r}: set one of its keys instead, as in {MANY[key]}" for n, v in odd]
         else:
             parts[key] = part(key, section, values, mistakes)
     if mistakes:
@@ -180,7 +185,7 @@ def example(name: str) -> str:
     """A key of a section, as the command line would set it."""
     section = SECTIONS.get(name)
     if section is None or section.many:
-        return {"penalties": "penalties.r1.gamma=1"}.get(name, f"{name}.generator.lr=1e-4")
+        return MANY.get(name, f"{name}.generator.lr=1e-4")
     return f"{name}.{next(iter(tunable(section.functions)), 'name')}=..."
 
 

@@ -118,7 +118,7 @@ def load(path: str | Path, *, device: str = "auto") -> Sampler:
     tensors, record = load_checkpoint(folder, "generator")
     on = device_named(device)
     parts = resolve(Recipe(record["name"], tomllib.loads(record["recipe"])))
-    G = new_networks(parts, tuple(record["shape"]), seed=0, device=on)["generator"]
+    G = new_networks(parts, {"generator": tuple(record["shape"])}, seed=0, device=on)["generator"]
     G.load_state_dict(tensors["generator"])
     return Sampler(G, name=f"{record['name']}@{record['images']}", shape=record["shape"], images=record["images"])
 

@@ -17,6 +17,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from ganforge import networks
+from ganforge.augment import AUGMENTATIONS
 from ganforge.data import TOYS, ImageStream, open_source
 from ganforge.errors import RecipeError
 from ganforge.games import GAMES
@@ -24,6 +25,7 @@ from ganforge.objectives import OBJECTIVES
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import PENALTIES
 from ganforge.settings import Averaging, Judging, Recording, Training
+from ganforge.terms import TERMS
 
 __all__ = ["SECTIONS", "Part", "Section", "Value", "tunable"]
 
@@ -88,6 +90,12 @@ SECTIONS: dict[str, Section] = {
     "game": Section("who plays what", table=GAMES, default="noise"),
     "objective": Section("what both players want", table=OBJECTIVES, default="non_saturating"),
     "penalties": Section("terms on the discriminator, a sub-table each", table=PENALTIES, many=True),
+    "terms": Section("terms on the generator, a sub-table each", table=TERMS, many=True),
+    "augment": Section(
+        "what every sample goes through before the discriminator sees it, a sub-table each",
+        table=AUGMENTATIONS,
+        many=True,
+    ),
     "optimizer.generator": Section("how the generator learns", table=OPTIMIZERS, default="adam"),
     "optimizer.discriminator": Section("how the discriminator learns", table=OPTIMIZERS, default="adam"),
     "ema": Section("the average of the generator that is judged and sampled", (Averaging,)),

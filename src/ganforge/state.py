@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganforge.errors import CheckpointError
 from ganforge.layers import SpectralNorm
+from ganforge.moment import Memory
 from ganforge.plan import Plan
 
 __all__ = ["TrainState"]
@@ -27,6 +28,7 @@ class TrainState:
         optimizers: player -> optimiser.
         rng: the generator of all the game's noise, on the device.
         global_rng: torch's own random states (dropout draws from them); the game has its own, see `randomness`.
+        memory: part of the game -> the tensors that it keeps between turns.
         images: images seen.
         position: images drawn from the data.
         turns: player -> updates made, skipped ones included.
@@ -43,6 +45,7 @@ class TrainState:
     optimizers: dict[str, torch.optim.Optimizer]
     rng: torch.Generator
     global_rng: dict[str, Tensor]
+    memory: dict[str, Memory] = field(default_factory=dict)
     images: int = 0
     position: int = 0
     turns: dict[str, int] = field(default_factory=dict)
@@ -67,6 +70,10 @@ class TrainState:
             optimizers={p: plan.optimizer(p, network) for p, network in players.items()},
             rng=torch.Generator(plan.device).manual_seed(plan.training.seed + 2),
             global_rng=global_rng,
+            memory={
+                part: {k: v.to(plan.device) for k, v in kept.items()}
+                for part, kept in plan.game.memory(players).items()
+            },
             turns=dict.fromkeys(players, 0),
             skipped=dict.fromkeys(players, (0, 0)),
         )
@@ -122,6 +129,7 @@ class TrainState:
         for player, optimizer in self.optimizers.items():
             for index, slots in optimizer.state_dict()["state"].items():
                 named |= {f"optimizer.{player}.{index}.{k}": v for k, v in slots.items() if v is not None}
+        named |= {f"memory.{part}.{k}": v for part, kept in self.memory.items() for k, v in kept.items()}
         return named | {f"random.{k}": v for k, v in self.global_rng.items()} | {"random.game": self.rng.get_state()}
 
     def record(self) -> dict[str, Any]:
@@ -140,6 +148,9 @@ class TrainState:
             restore_network(network, within(tensors, name), name)
         for player, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, within(tensors, f"optimizer.{player}"))
+        for part, kept in self.memory.items():
+            for key, value in within(tensors, f"memory.{part}").items():
+                kept[key].copy_(value)
         self.rng.set_state(tensors["random.game"].cpu())
         self.global_rng = {k: v for k, v in within(tensors, "random").items() if k != "game"}
         for name, value in record.items():

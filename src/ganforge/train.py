@@ -17,7 +17,7 @@ from ganforge.data import Stream
 from ganforge.errors import DivergenceError, MemoryLimitError
 from ganforge.games import Moment, Move
 from ganforge.layers import advance
-from ganforge.optimizers import masked_step
+from ganforge.optimizers import lookahead, masked_step
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe
 from ganforge.schedules import at
@@ -109,7 +109,8 @@ def play_round(plan: Plan, state: TrainState, stream: "Stream | Trial") -> None:
 def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, ...]]) -> list[Move]:
     """One player's update: its moves over the pieces of a batch, their gradients added up, one masked step."""
     optimizer, play = state.optimizers[player], getattr(plan.game, player)
-    moment = Moment(state.rng, state.images, state.turns[player])
+    ahead = {p: lookahead(o, lr=at(plan.rates[p], state.images)) for p, o in state.optimizers.items()}
+    moment = Moment(state.rng, state.images, state.turns[player], state.memory, ahead)
     moves, losses = [], []
     for piece in pieces:
         moves.append(play(state.players, piece[0], moment, *piece[1:]))
@@ -121,6 +122,7 @@ def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, .
         torch._foreach_mul_(gradients, (plan.training.clip / norm).clamp(max=1.0))
     bad = (norm - norm).ne(0).to(torch.float32)  # inf - inf and NaN are not 0
     masked_step(optimizer, bad=bad, lr=at(plan.rates[player], state.images))
+    plan.game.project(player, state.players[player])
     state.turns[player] += 1
     loss = sum(losses[1:], start=losses[0]).detach()
     note(state, player, moves, {"gradient_norm": norm, "loss": loss}, bad)

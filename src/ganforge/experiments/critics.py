@@ -65,7 +65,8 @@ def trained(
     D: nn.Module, real: Tensor, fake: Tensor, *, steps: int, lr: float, seed: int, weight: float
 ) -> list[float]:
     """Maximise E D(real) - E D(fake) over the critic; the difference along the way."""
-    objective, penalty = wasserstein(), gradient_penalty(weight=weight)
+    objective, term = wasserstein(), gradient_penalty(weight=weight).term
+    assert term is not None
     optimizer = torch.optim.Adam(D.parameters(), lr=lr, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     rng, found = torch.Generator().manual_seed(seed), []
@@ -75,7 +76,7 @@ def trained(
         loss = objective.d(real=on_real, fake=on_fake).mean()
         found.append(-loss.item())
         if weight:
-            loss = loss + penalty.term(Context(D, real, fake, on_real, on_fake, None, rng, step)).mean()
+            loss = loss + term(Context(D, real, fake, on_real, on_fake, None, rng, step)).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

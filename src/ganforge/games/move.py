@@ -3,30 +3,15 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganforge.batch import Batch
+from ganforge.moment import Memory, Moment
 
 __all__ = ["Game", "Moment", "Move", "frozen"]
-
-
-@dataclass(frozen=True)
-class Moment:
-    """When a move happens.
-
-    Attributes:
-        rng: the generator of all noise, on the players' device.
-        images: images seen so far.
-        turn: updates that the moving player has made so far; lazy terms count in it.
-    """
-
-    rng: torch.Generator
-    images: int = 0
-    turn: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,12 +21,13 @@ class Move:
     Attributes:
         terms: the loss by name, a number per sample each; their means are added up by the training loop.
         signals: what is worth recording, a number per sample each; no gradient.
-        fakes: a pass of the generator, with its graph, that the generator's own turn goes on with; None: it makes one.
+        fakes: what the generator's own turn goes on with (a pass of the generator, with its graph), the game's own
+            affair; None: it makes one.
     """
 
     terms: dict[str, Float[Tensor, " B"]]
     signals: dict[str, Float[Tensor, " B"]] = field(default_factory=dict)
-    fakes: Tensor | None = None
+    fakes: Any = None
 
 
 @runtime_checkable
@@ -52,10 +38,19 @@ class Game(Protocol):
     def max_d_steps(self) -> int | None:
         """The most discriminator updates in a round, None where there is no limit."""
 
+    def seen_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one input of the discriminator, from that of a sample."""
+
+    def memory(self, players: Mapping[str, nn.Module]) -> dict[str, Memory]:
+        """What its parts keep between turns, by the part's name, as it is at the start."""
+
+    def project(self, player: str, network: nn.Module) -> None:
+        """Bring a player's weights back to where they have to stay, in place, after each of its updates."""
+
     def discriminator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment) -> Move:
         """The discriminator's loss on a batch of real samples and as many fakes."""
 
-    def generator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment, fakes: Tensor | None) -> Move:
+    def generator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment, fakes: Any) -> Move:
         """The generator's loss; `fakes` is what the discriminator's move left for it."""
 
 

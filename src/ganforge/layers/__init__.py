@@ -4,13 +4,18 @@ from ganforge.layers.batch import mixes_samples
 from ganforge.layers.dropout import Dropout
 from ganforge.layers.labels import refuse_labels
 from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
+from ganforge.layers.minibatch import MINIBATCH, Minibatch, MinibatchDiscrimination, MinibatchStdDev
 from ganforge.layers.output import Output
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
 from ganforge.layers.weights import normal_weights_
 
 __all__ = [
+    "MINIBATCH",
     "Dropout",
     "GroupSort",
+    "Minibatch",
+    "MinibatchDiscrimination",
+    "MinibatchStdDev",
     "OrthonormalLinear",
     "Output",
     "SpectralNorm",

@@ -14,7 +14,15 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
-from ganforge.layers import Output, SpectralNorm, advance_spectral_norms, normal_weights_, refuse_labels
+from ganforge.layers import (
+    MINIBATCH,
+    Minibatch,
+    Output,
+    SpectralNorm,
+    advance_spectral_norms,
+    normal_weights_,
+    refuse_labels,
+)
 from ganforge.layers.spectral import WARM_UP
 
 __all__ = ["NORMS", "TINY", "Discriminator", "Generator"]
@@ -134,6 +142,7 @@ class Discriminator(nn.Module):
             Field(description="normalisation; gradient penalties need 'none' or 'spectral'"),
         ] = "batch",
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
+        minibatch: Minibatch = "none",
     ) -> None:
         super().__init__()
         sizes, channels = _plan(shape, width)
@@ -146,7 +155,9 @@ class Discriminator(nn.Module):
             )
             for level, (kernel, (before, after)) in enumerate(zip(kernels, pairwise(widths), strict=True))
         )
-        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(widths[-1], 1, SMALLEST, bias=bias), inner=False))
+        self.minibatch = MINIBATCH[minibatch]((widths[-1], SMALLEST, SMALLEST))
+        last = widths[-1] + int(self.minibatch.extra)  # type: ignore[arg-type]
+        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(last, 1, SMALLEST, bias=bias), inner=False))
         normal_weights_(self)
         advance_spectral_norms(self, steps=WARM_UP)
         self.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
@@ -162,4 +173,4 @@ class Discriminator(nn.Module):
         for down in self.downs:
             hidden = down(hidden)  # (B, 2C, H/2, W/2)
             features.append(hidden)
-        return Output(logits=[self.head(hidden).flatten()], features=features)
+        return Output(logits=[self.head(self.minibatch(hidden)).flatten()], features=features)

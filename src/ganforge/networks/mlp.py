@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import Dropout, Output, refuse_labels
+from ganforge.layers import MINIBATCH, Dropout, Minibatch, Output, refuse_labels
 
 __all__ = ["TINY", "Discriminator", "Generator"]
 
@@ -88,10 +88,12 @@ class Discriminator(nn.Module):
         ),
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
         dropout: Annotated[float, Field(description="share of hidden units dropped in training", ge=0, lt=1)] = 0.3,
+        minibatch: Minibatch = "none",
     ) -> None:
         super().__init__()
         self.blocks = _blocks((math.prod(shape), *hidden), slope, dropout)
-        self.head = nn.Linear(hidden[-1], 1)
+        self.minibatch = MINIBATCH[minibatch]((hidden[-1],))
+        self.head = nn.Linear(hidden[-1] + int(self.minibatch.extra), 1)  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, " B"]:
         return self.full(x, y).logits[0]
@@ -104,4 +106,4 @@ class Discriminator(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
             features.append(hidden)
-        return Output(logits=[self.head(hidden).flatten()], features=features)
+        return Output(logits=[self.head(self.minibatch(hidden)).flatten()], features=features)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import Output, SpectralNorm, refuse_labels
+from ganforge.layers import MINIBATCH, Minibatch, Output, SpectralNorm, refuse_labels
 
 __all__ = ["ACTIVATIONS", "TINY", "Discriminator", "Generator"]
 
@@ -95,10 +95,12 @@ class Discriminator(nn.Module):
         norm: Annotated[
             Literal["none", "spectral"], Field(description="none, or spectral: each layer's slope at most 1")
         ] = "none",
+        minibatch: Minibatch = "none",
     ) -> None:
         super().__init__()
         self.blocks = layers((math.prod(shape), *hidden), activation, norm)
-        self.head = NORMS[norm](nn.Linear(hidden[-1], 1))
+        self.minibatch = MINIBATCH[minibatch]((hidden[-1],))
+        self.head = NORMS[norm](nn.Linear(hidden[-1] + int(self.minibatch.extra), 1))  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, " B"]:
         return self.full(x, y).logits[0]
@@ -111,4 +113,4 @@ class Discriminator(nn.Module):
         for block in self.blocks:
             hidden = block(hidden)
             features.append(hidden)
-        return Output(logits=[self.head(hidden).flatten()], features=features)
+        return Output(logits=[self.head(self.minibatch(hidden)).flatten()], features=features)

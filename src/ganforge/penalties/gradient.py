@@ -1,67 +1,18 @@
-"""Terms on the discriminator's gradient, one number per sample.
+"""Penalties on the discriminator's slope in its input, squared norms sample by sample."""
 
-A norm is never taken over the batch: a perfect critic of slope 1 is penalised 0 at any batch size. A new penalty is
-one more function in `PENALTIES`.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.penalties.penalty import Context, Interval, Penalty
 from ganforge.schedules import Number, at
 
-__all__ = ["PENALTIES", "Context", "Penalty", "gradient_penalty", "r1", "r2"]
+__all__ = ["gradient_penalty", "r1", "r2"]
 
-
-@dataclass
-class Context:
-    """What a penalty may look at in one discriminator step.
-
-    Attributes:
-        D: the discriminator.
-        real, fake: the images as D got them, (B, C, H, W); those in the penalty's `inputs` require a gradient.
-        real_logits, fake_logits: what D said of them, in the same forward pass.
-        y: the labels that D got, or None.
-        rng: where random numbers come from.
-        images: real images seen so far, for schedules.
-    """
-
-    D: nn.Module
-    real: Float[Tensor, "B ..."]
-    fake: Float[Tensor, "B ..."]
-    real_logits: Float[Tensor, "B ..."]
-    fake_logits: Float[Tensor, "B ..."]
-    y: Shaped[Tensor, "B ..."] | None
-    rng: torch.Generator
-    images: int
-
-
-@dataclass(frozen=True)
-class Penalty:
-    """One term of the discriminator's loss.
-
-    Attributes:
-        name: its name in `PENALTIES`.
-        term: context -> (B,), one number per sample, with a graph to the discriminator's weights.
-        inputs: which of "real" and "fake" must require a gradient and share the main forward pass.
-        every: computed on every n-th discriminator step only, and weighted n then.
-    """
-
-    name: str
-    term: Callable[[Context], Float[Tensor, " B"]]
-    inputs: frozenset[str]
-    every: int = 1
-
-
-Interval = Annotated[
-    int, Field(description="compute it every n-th discriminator step only, weighted n: cheaper, nearly as good", ge=1)
-]
 Gamma = Annotated[Number, Field(description="strength γ of the penalty γ/2·‖∇D‖²; small images like .01 to 1", ge=0)]
 
 
@@ -124,12 +75,8 @@ def gradient_penalty(
 
     def term(context: Context) -> Float[Tensor, " B"]:
         x = _interpolates(context)
-        logits = context.D(x) if context.y is None else context.D(x, context.y)
-        excess = _gradient_norm(logits, x) - target
+        excess = _gradient_norm(context.ask(x), x) - target
         excess = F.relu(excess) if one_sided else excess
         return at(weight, context.images) * excess.square()
 
     return Penalty("gradient_penalty", term, frozenset(), every)
-
-
-PENALTIES: dict[str, Callable[..., Penalty]] = {"r1": r1, "r2": r2, "gradient_penalty": gradient_penalty}

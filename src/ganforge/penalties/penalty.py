@@ -1,0 +1,82 @@
+"""What a penalty is, and what it may look at."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import torch
+from jaxtyping import Float, Shaped
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganforge.moment import Memory
+
+__all__ = ["Context", "Interval", "Penalty"]
+
+Interval = Annotated[
+    int, Field(description="compute it every n-th discriminator step only, weighted n: cheaper, nearly as good", ge=1)
+]
+
+
+@dataclass
+class Context:
+    """What a penalty may look at in one discriminator step.
+
+    With packing a sample is a pack, its members side by side as channels.
+
+    Attributes:
+        D: the discriminator.
+        real, fake: the samples before augmentation, (B, C, H, W) or (B, D); those in the penalty's `inputs` require a
+            gradient.
+        real_logits, fake_logits: what D said of them, in the same forward pass.
+        y: the labels that D got, or None.
+        rng: where random numbers come from.
+        images: real images seen so far, for schedules.
+        memory: what this penalty keeps between turns, by the names that its `memory` gave.
+        judge: samples -> logits as the game asks D, through augmentation; None where that is D itself.
+        G, z: the generator and the latents of these fakes; None outside of a game.
+    """
+
+    D: nn.Module
+    real: Float[Tensor, "B ..."]
+    fake: Float[Tensor, "B ..."]
+    real_logits: Float[Tensor, "B ..."]
+    fake_logits: Float[Tensor, "B ..."]
+    y: Shaped[Tensor, "B ..."] | None
+    rng: torch.Generator
+    images: int
+    memory: Memory = field(default_factory=dict)
+    judge: Callable[[Tensor], Tensor] | None = None
+    G: nn.Module | None = None
+    z: Float[Tensor, "N z_dim"] | None = None
+
+    def ask(self, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
+        """The logits of other samples, asked as the game asks."""
+        if self.judge is not None:
+            return self.judge(x)
+        return self.D(x) if self.y is None else self.D(x, self.y)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """One term of the discriminator's loss, or a projection of its weights, or both.
+
+    Attributes:
+        name: its name in `PENALTIES`.
+        term: context -> (B,), one number per sample, with a graph to the discriminator's weights; a term of the weights
+            alone gives the same number for each. None: no term.
+        inputs: which of "real" and "fake" must require a gradient and share the main forward pass.
+        every: computed on every n-th discriminator step only, and weighted n then.
+        project: changes the discriminator's weights in place, under no_grad, after each of its updates.
+        memory: () -> the tensors that it keeps between turns, as they are at the start.
+        per_sample: whether the term is one sample's own (gradient norms are): then it has no meaning with a
+            discriminator that mixes the samples of a batch.
+    """
+
+    name: str
+    term: Callable[[Context], Float[Tensor, " B"]] | None
+    inputs: frozenset[str] = frozenset()
+    every: int = 1
+    project: Callable[[nn.Module], None] | None = None
+    memory: Callable[[], Memory] = dict
+    per_sample: bool = True

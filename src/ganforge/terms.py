@@ -1,0 +1,134 @@
+"""Terms on the generator's side, one number per sample, added to its adversarial loss.
+
+A new term is one more function in `TERMS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor, nn
+
+from ganforge.moment import Memory
+from ganforge.schedules import Number, at
+
+__all__ = ["TERMS", "Scene", "Term", "feature_matching", "historical_averaging", "mode_seeking"]
+
+
+@dataclass
+class Scene:
+    """What a term may look at in one generator step. The discriminator's weights take no gradient.
+
+    Attributes:
+        D, G: the players.
+        z: the latents, (B, z_dim).
+        fake: G(z), (B, ...), with its graph.
+        real: as many real samples.
+        features: samples -> D's hidden activations, as the game asks D (augmented, packed).
+        rng: where random numbers come from.
+        images: real images seen so far, for schedules.
+        memory: what this term keeps between turns.
+    """
+
+    D: nn.Module
+    G: nn.Module
+    z: Float[Tensor, "B z_dim"]
+    fake: Float[Tensor, "B ..."]
+    real: Float[Tensor, "B ..."]
+    features: Callable[[Tensor], list[Tensor]]
+    rng: torch.Generator
+    images: int
+    memory: Memory = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Term:
+    """One term of the generator's loss.
+
+    Attributes:
+        name: its name in `TERMS`.
+        term: scene -> (B,), or (1,) where it is no single sample's; with a graph to the generator's weights.
+        memory: generator -> the tensors that it keeps between turns, as they are at the start.
+    """
+
+    name: str
+    term: Callable[[Scene], Float[Tensor, " B"]]
+    memory: Callable[[nn.Module], Memory] = lambda G: {}
+
+
+Weight = Annotated[Number, Field(ge=0, description="weight of the term beside the adversarial loss")]
+
+
+def feature_matching(
+    *, weight: Weight = 1.0, layer: Annotated[int, Field(description="which hidden layer; -1: the last")] = -1
+) -> Term:
+    """‖E f(x) - E f(G(z))‖², f a hidden layer of the discriminator: match statistics, don't win.
+
+    Salimans et al. 2016, arXiv:1606.03498, section 3.1. The batch gives one number, so a gradient needs large batches.
+    *Differs:* the square is divided by the number of features, so that the weight doesn't depend on the width.
+
+    Raises:
+        RecipeError: by the game, if the discriminator shows no such layer.
+    """
+
+    def term(scene: Scene) -> Float[Tensor, " one"]:
+        with torch.no_grad():
+            real = scene.features(scene.real)[layer].flatten(1).mean(0)
+        fake = scene.features(scene.fake)[layer].flatten(1).mean(0)
+        return at(weight, scene.images) * (fake - real).square().mean().reshape(1)
+
+    return Term("feature_matching", term)
+
+
+def historical_averaging(*, weight: Weight = 1.0) -> Term:
+    """‖θ - mean of all θ so far‖²: orbits around an equilibrium are drawn into it.
+
+    Salimans et al. 2016, arXiv:1606.03498, section 3.3.
+    """
+
+    def memory(G: nn.Module) -> Memory:
+        means = {f"mean.{k}": p.detach().clone() for k, p in G.named_parameters()}
+        return means | {"turns": torch.zeros((), device=next(G.parameters()).device)}
+
+    def term(scene: Scene) -> Float[Tensor, " one"]:
+        turns = scene.memory["turns"].add_(1)
+        distance = scene.z.new_zeros(())
+        for name, p in scene.G.named_parameters():
+            mean = scene.memory[f"mean.{name}"]
+            mean.lerp_(p.detach(), 1 / turns.to(p.dtype))
+            distance = distance + (p - mean).square().sum()
+        return at(weight, scene.images) * distance.reshape(1)
+
+    return Term("historical_averaging", term, memory)
+
+
+def mode_seeking(
+    *,
+    weight: Weight = 1.0,
+    eps: Annotated[float, Field(gt=0, description="added to the ratio, so that a collapse costs at most 1/eps")] = 0.1,
+) -> Term:
+    """1 / (d(G(z₁), G(z₂)) / d(z₁, z₂) + ε), d the mean absolute difference: latents apart must give samples apart.
+
+    Mao et al. 2019, arXiv:1903.05628, eq. 2 and 4, minimised as the authors do, by the inverse of the ratio.
+    *Differs:* ε is .1, where their code has 1e-5 and a collapsed generator's gradient explodes; each latent is
+    paired with a fresh one of its own, so the term costs a generator pass.
+    """
+
+    def term(scene: Scene) -> Float[Tensor, " B"]:
+        z = torch.randn(scene.z.shape, generator=scene.rng, device=scene.z.device, dtype=scene.z.dtype)
+        apart = (scene.G(z) - scene.fake).abs().flatten(1).mean(1)
+        ratio = apart / (z - scene.z).abs().mean(1)
+        return at(weight, scene.images) / (ratio + eps)
+
+    return Term("mode_seeking", term)
+
+
+TERMS: Mapping[str, Callable[..., Term]] = {
+    "feature_matching": feature_matching,
+    "historical_averaging": historical_averaging,
+    "mode_seeking": mode_seeking,
+}
+"""Name -> function of the term's own parameters, the keys of a recipe's [terms.NAME]."""
