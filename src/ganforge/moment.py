@@ -36,6 +36,8 @@ class Moment:
         images: images seen so far.
         turn: updates that the moving player has made so far; lazy terms count in it.
         memory: part's name -> what it keeps between turns.
+        games: games that are played side by side as one (`train.seeds`); a mean over the batch times this is the sum of
+            their own means.
         lookahead: player -> its update as a differentiable function, for unrolled games.
     """
 
@@ -43,6 +45,7 @@ class Moment:
     images: int = 0
     turn: int = 0
     memory: Mapping[str, Memory] = field(default_factory=dict)
+    games: int = 1
     lookahead: Mapping[str, Lookahead] = field(default_factory=dict)
 
     def remembered(self, name: str) -> Memory:

@@ -1,7 +1,7 @@
 """A recipe built: everything that training needs, as values."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,11 +10,11 @@ from torch import nn
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
-from ganforge.layers import SpectralNorm, mixes_samples
+from ganforge.layers import SideBySide, SpectralNorm, mixes_samples
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
-from ganforge.schedules import Number
+from ganforge.schedules import Number, at
 from ganforge.sections import Part
 from ganforge.settings import Averaging, Judging, Recording, Training
 
@@ -56,7 +56,9 @@ class Plan:
     def networks(self) -> dict[str, nn.Module]:
         """New players, their weights drawn from the recipe's seed."""
         shapes = {"generator": self.source.shape, "discriminator": self.game.seen_shape(self.source.shape)}
-        return new_networks(self.parts, shapes, seed=self.training.seed, device=self.device)
+        first, count = self.training.seed, self.training.seeds
+        made = [new_networks(self.parts, shapes, seed=first + n, device=self.device) for n in range(count)]
+        return made[0] if count == 1 else {player: SideBySide([m[player] for m in made]) for player in PLAYERS}
 
     def optimizer(self, player: str, network: nn.Module) -> torch.optim.Optimizer:
         """A new optimiser for one player."""
@@ -66,7 +68,7 @@ class Plan:
         """The training samples from the given position on."""
         return Part(self.source.stream, self.parts["data"].values)(
             self.source.train,
-            batch=self.training.batch,
+            batch=self.training.batch * self.training.seeds,
             device=self.device,
             seed=self.training.seed,
             position=position,
@@ -139,7 +141,8 @@ def try_out(plan: Plan) -> None:
     Raises:
         RecipeError: if the generator's samples or the discriminator's logits have another shape than the game needs.
     """
-    players, shape, seen = plan.networks(), plan.source.shape, plan.game.seen_shape(plan.source.shape)
+    one = replace(plan, training=replace(plan.training, seeds=1))
+    players, shape, seen = one.networks(), plan.source.shape, plan.game.seen_shape(plan.source.shape)
     G, D = players["generator"].eval(), players["discriminator"].eval()
     if not isinstance(getattr(G, "z_dim", None), int):
         raise RecipeError("generator.name: a generator has an attribute z_dim, the length of its latents; add one")
@@ -207,6 +210,16 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
         raise RecipeError(*mistakes)
 
 
+def has_spectral_norm(network: nn.Module) -> bool:
+    """Whether any layer divides its weight by its norm."""
+    return any(isinstance(m, SpectralNorm) for m in network.modules())
+
+
+def try_networks(plan: Plan) -> list[nn.Module]:
+    """The players of a single game."""
+    return list(replace(plan, training=replace(plan.training, seeds=1)).networks().values())
+
+
 Rule = tuple[Callable[[], bool], str]
 
 
@@ -220,7 +233,22 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
     def discriminator() -> nn.Module:
         return plan.networks()["discriminator"]
 
+    game, several = plan.game, plan.training.seeds > 1
+    coupled = [
+        *(f"penalties.{p.name}" for p in penalties if p.memory()),
+        *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
+        *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
+        *(["game.top_k"] if at(getattr(game, "top_k", 1.0), 0) < 1 else []),
+        *(["train.accumulate"] if plan.training.accumulate > 1 else []),
+        *(["train.clip"] if plan.training.clip is not None else []),
+        *(["discriminator.norm"] if several and any(has_spectral_norm(n) for n in try_networks(plan)) else []),
+    ]
     return [
+        (
+            lambda: several and bool(coupled),
+            f"train.seeds = {plan.training.seeds} plays games side by side, and {', '.join(coupled)} would let them "
+            "see each other; leave it out, or set train.seeds=1",
+        ),
         (
             lambda: bool(slopes) and mixes_samples(discriminator()),
             f"penalties.{', penalties.'.join(slopes)}: a gradient penalty is one sample's, and this discriminator "
@@ -228,7 +256,7 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
             "and discriminator.minibatch=none",
         ),
         (
-            lambda: bool(clips) and any(isinstance(m, SpectralNorm) for m in discriminator().modules()),
+            lambda: bool(clips) and has_spectral_norm(discriminator()),
             f"penalties.{', penalties.'.join(clips)}: spectral norm divides each layer's weights by their largest "
             "singular value, so their size is no bound that clipping could set; leave one out: "
             f"discriminator.norm=none or penalties.{clips[0] if clips else ''}=none",

@@ -243,6 +243,11 @@ def begin(recipe: Recipe, path: Path, *, command: list[str], init_from: Path | N
         CheckpointError: if the folder exists, or `init_from` has no checkpoint.
     """
     plan = build(recipe)
+    if plan.training.seeds > 1:
+        raise RecipeError(
+            f"train.seeds = {plan.training.seeds}: a run is one game; for several at once use ganforge.train in "
+            "Python, or set train.seeds=1"
+        )
     extractor_of(plan)
     state = TrainState.start(plan)
     notes = [] if init_from is None else take_weights(state, init_from)

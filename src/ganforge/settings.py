@@ -22,6 +22,9 @@ class Training:
     clip: Annotated[float | None, Field(gt=0, description="largest norm of a player's gradient; none: no limit")] = None
     tick: Annotated[int, Field(gt=0, description="images seen between two lines of the log")] = 10_000
     seed: Annotated[int, Field(ge=0, lt=2**31, description="weights, data order and noise all follow from it")] = 0
+    seeds: Annotated[
+        int, Field(gt=0, description="games played as one, with seed, seed + 1, ...; for studies, not for runs")
+    ] = 1
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
 
 

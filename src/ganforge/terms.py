@@ -52,11 +52,13 @@ class Term:
         name: its name in `TERMS`.
         term: scene -> (B,), or (1,) where it is no single sample's; with a graph to the generator's weights.
         memory: generator -> the tensors that it keeps between turns, as they are at the start.
+        per_sample: whether the numbers are single samples', not the batch's or the weights'.
     """
 
     name: str
     term: Callable[[Scene], Float[Tensor, " B"]]
     memory: Callable[[nn.Module], Memory] = lambda G: {}
+    per_sample: bool = True
 
 
 Weight = Annotated[Number, Field(ge=0, description="weight of the term beside the adversarial loss")]
@@ -80,7 +82,7 @@ def feature_matching(
         fake = scene.features(scene.fake)[layer].flatten(1).mean(0)
         return at(weight, scene.images) * (fake - real).square().mean().reshape(1)
 
-    return Term("feature_matching", term)
+    return Term("feature_matching", term, per_sample=False)
 
 
 def historical_averaging(*, weight: Weight = 1.0) -> Term:
@@ -102,7 +104,7 @@ def historical_averaging(*, weight: Weight = 1.0) -> Term:
             distance = distance + (p - mean).square().sum()
         return at(weight, scene.images) * distance.reshape(1)
 
-    return Term("historical_averaging", term, memory)
+    return Term("historical_averaging", term, memory, per_sample=False)
 
 
 def mode_seeking(

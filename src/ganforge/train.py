@@ -110,11 +110,11 @@ def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, .
     """One player's update: its moves over the pieces of a batch, their gradients added up, one masked step."""
     optimizer, play = state.optimizers[player], getattr(plan.game, player)
     ahead = {p: lookahead(o, lr=at(plan.rates[p], state.images)) for p, o in state.optimizers.items()}
-    moment = Moment(state.rng, state.images, state.turns[player], state.memory, ahead)
+    moment = Moment(state.rng, state.images, state.turns[player], state.memory, plan.training.seeds, ahead)
     moves, losses = [], []
     for piece in pieces:
         moves.append(play(state.players, piece[0], moment, *piece[1:]))
-        losses.append(total(moves[-1]) / len(pieces))
+        losses.append(total(moves[-1]) * plan.training.seeds / len(pieces))
         losses[-1].backward()
     gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))

@@ -107,11 +107,20 @@ def test_the_imagined_discriminator_is_the_one_that_the_optimiser_makes(optimize
         assert gradient[i].item() == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-4, abs=1e-8)
 
 
-@pytest.mark.parametrize("settings", [["game.unroll=2"], ["game.unroll=2", "game.pack=2", "optimizer.discriminator=sgd"],
-                                      ["game.top_k=.5"], ["terms.feature_matching.weight=.1"], ["game.fakes=shared",
-                                      "terms.mode_seeking.weight=.1"], ["terms.historical_averaging.weight=1e-3"],
-                                      ["discriminator.minibatch=stddev"], ["augment.instance_noise.sigma=.2"],
-                                      ["discriminator.minibatch=discrimination", "game.pack=2"]])  # fmt: skip
+DEVICES = [
+    ["game.unroll=2"],
+    ["game.unroll=2", "game.pack=2", "optimizer.discriminator=sgd"],
+    ["game.top_k=.5"],
+    ["terms.feature_matching.weight=.1"],
+    ["game.fakes=shared", "terms.mode_seeking.weight=.1"],
+    ["terms.historical_averaging.weight=1e-3"],
+    ["discriminator.minibatch=stddev"],
+    ["discriminator.minibatch=discrimination", "game.pack=2"],
+    ["augment.instance_noise.sigma=.2"],
+]
+
+
+@pytest.mark.parametrize("settings", DEVICES)
 def test_every_device_trains_and_goes_on_bit_for_bit(settings: list[str]) -> None:
     plan = build(points(*settings))
     whole = TrainState.start(plan)

@@ -142,7 +142,7 @@ class NoiseGame:
     def prospect(self, batch: Batch, fake: Tensor, moment: Moment, D: Callable[[Tensor], Tensor]) -> Tensor:
         """The discriminator's loss in a round that is only imagined; without penalties, as in the paper."""
         real_logits, fake_logits = (self.judged(D, packed(x, self.pack), moment=moment) for x in (batch.x, fake))
-        return self.objective.d(real=real_logits, fake=fake_logits).mean()
+        return self.objective.d(real=real_logits, fake=fake_logits).mean() * moment.games
 
     def view(self, x: Tensor, moment: Moment) -> Tensor:
         """Packs as the discriminator sees them: their members augmented, each on its own."""
@@ -197,7 +197,7 @@ def both(
     D: nn.Module, judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, apart: bool
 ) -> tuple[Tensor, Tensor]:
     """Logits of both halves: in one pass where no layer mixes samples and no penalty needs an input's gradient."""
-    if apart or mixes_samples(D):
+    if apart or mixes_samples(D) or getattr(D, "apart", False):
         return judge(real), judge(fake)
     joint = judge(torch.cat([real, fake]))
     return joint[: len(real)], joint[len(real) :]

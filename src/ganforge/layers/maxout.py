@@ -1,0 +1,21 @@
+"""Maxout: a unit that is the largest of several linear functions."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["Maxout"]
+
+
+class Maxout(nn.Module):
+    """x (B, F) -> (B, units), each the maximum over `pieces` linear functions (Goodfellow et al. 2013, arXiv:1302.4389).
+
+    Piecewise linear, so a convex function of x; weights start as torch's.
+    """
+
+    def __init__(self, features: int, units: int, *, pieces: int) -> None:
+        super().__init__()
+        self.pieces = pieces
+        self.linear = nn.Linear(features, units * pieces)
+
+    def forward(self, x: Float[Tensor, "B features"]) -> Float[Tensor, "B units"]:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(-1)
