@@ -176,6 +176,41 @@ def experiment(
     commands.experiment(words, every=every, options=options, seeds=seeds, jobs=jobs, out=out, as_json=as_json)
 
 
+bench = typer.Typer(help="Figures that papers publish, measured under their protocol.", no_args_is_help=True)
+app.add_typer(bench, name="bench")
+
+
+@bench.command()
+def modes(
+    remedies: Annotated[
+        list[str] | None, typer.Argument(metavar="[REMEDY]...", help="which remedies; by default all")
+    ] = None,
+    *,
+    sets: Annotated[str, typer.Option("--set", help="ring, grid, or both with a comma")] = "ring,grid",
+    steps: Annotated[int, typer.Option(min=1, help="updates of both players; PacGAN's protocol has 400,000")] = 20_000,
+    seeds: Annotated[int, typer.Option(min=1, help="games of each, from seeds 0, 1, ...")] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="small networks, 1,500 steps: shows the tool, claims nothing")]
+    = False,
+    out: Annotated[Path | None, typer.Option(help="JSON lines of what was measured; what is there isn't done again")]
+    = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """How many modes of a ring and a grid of Gaussians each remedy keeps, and how sharp they are.
+
+    PacGAN's protocol (arXiv:1712.04086): their networks, data, steps and figures, beside their published table.
+
+    Examples:
+
+      ganforge bench modes --quick
+
+      ganforge bench modes pack4 --set ring --steps 40000 --seeds 10 --out modes.jsonl
+    """
+    from ganforge import commands
+
+    commands.bench_modes(remedies or [], sets.split(","), steps=steps, seeds=seeds, quick=quick, out=out,
+                         as_json=as_json)  # fmt: skip
+
+
 def version(show: bool) -> None:
     """Print the version and leave."""
     if show:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ganforge import view
+from ganforge.bench import modes
+from ganforge.bench.page import COLUMNS, cells
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate as judged
 from ganforge.evaluate import extractor_name, reporting_split
@@ -22,11 +24,12 @@ from ganforge.experiments.frame import (
 from ganforge.experiments.frame.plots import require_matplotlib
 from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import extractor as feature_extractor
+from ganforge.io.disk import write_whole
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
-__all__ = ["evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
+__all__ = ["bench_modes", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
 
 
 def train(
@@ -148,6 +151,27 @@ def experiment(
         view.say(f"all of them: {write_index(outcomes, out)}")
     if not all(o.shown for o in outcomes):
         sys.exit(1)
+
+
+def bench_modes(
+    remedies: list[str], sets: list[str], *, steps: int, seeds: int, quick: bool, out: Path | None, as_json: bool
+) -> None:
+    """Measure mode coverage, write each row as it comes, and show all rows of these steps."""
+    steps, settings = (modes.QUICK_STEPS, modes.QUICK) if quick else (steps, ())
+    wanted = [modes.Job(r, s, steps, 0, seeds) for r in remedies or modes.REMEDIES for s in sets]
+    for job in wanted:
+        modes.planned(job.remedy, job.set, steps=1, seed=0, seeds=1, settings=settings)  # a wrong name ends it here
+    rows = [] if out is None else modes.read(out)
+    jobs = modes.missing(wanted, rows)
+    with view.bar("playing", float(sum(job.steps * job.seeds for job in jobs)) or 1.0) as advance:
+        for job in jobs:
+            new = modes.measured(job, settings=settings, progress=advance)
+            rows += new
+            if out is not None:
+                write_whole(out, "".join(row.line for row in rows).encode())
+    keys = {(job.remedy, job.set, job.steps) for job in wanted}
+    lines = list(modes.summary([row for row in rows if (row.remedy, row.set, row.steps) in keys]))
+    view.table(COLUMNS, [cells(line) for line in lines], lines, as_json=as_json)
 
 
 def chosen(words: list[str], *, every: bool, options: dict[str, bool]) -> list[tuple[Experiment, list[str]]]:

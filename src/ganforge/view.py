@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from ganforge.run import Judgement, Run, Stage
 from ganforge.train import Tick
 
-__all__ = ["bar", "listing", "outcome", "paths", "result", "say", "text", "watch"]
+__all__ = ["bar", "listing", "outcome", "paths", "result", "say", "table", "text", "watch"]
 
 WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
@@ -186,6 +186,17 @@ def listing(rows: Mapping[str, str], *, default: str, as_json: bool) -> None:
     width = max(map(len, rows))
     for name, words in rows.items():
         text(f"{name:<{width}}  {words}" + ("  (default)" if name == default else ""))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], records: Any, *, as_json: bool) -> None:
+    """Rows of text under their heads; the records behind them as JSON for programs."""
+    if as_json:
+        text(json.dumps(records))
+        return
+    shown = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for row in rows:
+        shown.add_row(*row)
+    stdout.print(shown)
 
 
 def outcome(record: Mapping[str, Any], page: Path, *, as_json: bool) -> None:

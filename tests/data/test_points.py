@@ -286,3 +286,16 @@ def test_a_density_of_ones_own_is_a_source_too() -> None:
     assert isinstance(source.train, Endless)
     assert source.shape == (3,)
     assert source.mixture is None
+
+
+def test_a_training_set_of_fixed_size_is_seen_epoch_by_epoch() -> None:
+    source = TOYS["ring"](count=50)
+    assert not source.endless
+    assert len(source.train) == 50
+    with source.stream(source.train, batch=20, device="cpu", seed=1) as stream:
+        row = torch.cat([stream.next().x for _ in range(5)])
+    for epoch in row.split(50):
+        assert torch.equal(epoch.sort(0).values, source.train.tensor.sort(0).values)
+    assert not torch.equal(row[:50], row[50:])
+    with source.stream(source.train, batch=7, device="cpu", seed=1, position=43) as later:
+        assert torch.equal(later.next().x, row[43:50])

@@ -7,7 +7,7 @@ import torch
 
 from ganforge.data import TOYS, Mixture
 from ganforge.errors import DataError
-from ganforge.metrics import mode_coverage
+from ganforge.metrics import mode_coverage, reverse_kl
 
 
 @pytest.fixture
@@ -80,3 +80,13 @@ def test_nearest_is_meant_in_standard_deviations() -> None:
 def test_no_samples_are_refused() -> None:
     with pytest.raises(DataError, match="no samples"):
         mode_coverage(samples=torch.zeros(0, 2), modes=torch.zeros(1, 2), sigma=1.0)
+
+
+def test_reverse_kl_of_known_shares(ring: Mixture) -> None:
+    each = ring.means.repeat_interleave(torch.tensor([10, 0, 0, 0, 0, 0, 0, 30]), dim=0)
+    wanted = 0.25 * math.log(0.25 * 8) + 0.75 * math.log(0.75 * 8)
+    assert reverse_kl(samples=each + 0.2, modes=ring.means, sigma=ring.sigmas) == pytest.approx(wanted)
+    own = drawn(ring, 100_000)
+    assert reverse_kl(samples=own, modes=ring.means, sigma=ring.sigmas) < 4 * 7 / 200_000
+    assert reverse_kl(samples=each, modes=ring.means, sigma=1.0, weights=torch.eye(8)[0] * 0.25 + torch.eye(8)[7] * 0.75
+                      ) == pytest.approx(0)  # fmt: skip

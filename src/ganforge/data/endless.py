@@ -1,4 +1,4 @@
-"""Points drawn from a density for as long as anyone asks: splits, and the stream of batches.
+"""Points drawn from a density, for as long as anyone asks or a fixed number of them: splits, and the stream of batches.
 
 The row of points is cut into blocks of 8,192; block b of a row is drawn from a generator of its own, seeded by (row,
 b). So the row doesn't depend on how it is cut into batches, a batch at any position costs two blocks at most, and
@@ -8,7 +8,7 @@ neighbouring batches share one drawing.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from jaxtyping import Float, Int64
@@ -90,8 +90,15 @@ def row_of(seed: int) -> str:
     return f"train/{seed}"
 
 
+def shuffled(points: Points, row: str, number: int) -> Float[Tensor, "N D"]:
+    """A fixed drawing in the order of an epoch of a row."""
+    digest = hashlib.blake2b(f"{row}/epoch/{number}".encode(), digest_size=8).digest()
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1))
+    return points.tensor[order]
+
+
 class PointStream:
-    """Fresh points without end: the row of (seed, block), in batches of any size.
+    """Points without end, in batches of any size: fresh ones, the row of (seed, block), or a fixed drawing by epochs.
 
     >>> line = Endless(lambda count, rng: torch.rand(count, 1, generator=rng), dim=1)
     >>> with PointStream(line, batch=3, device="cpu", seed=0) as a:
@@ -102,16 +109,21 @@ class PointStream:
     """
 
     def __init__(self, points: Split, *, batch: int, device: torch.device | str, seed: int, position: int = 0) -> None:
-        assert isinstance(points, Endless)
+        assert isinstance(points, Endless | Points)
         self.batch, self.position = batch, position
-        self._device, row, draw = torch.device(device), row_of(seed), points.draw
-        self._block = lru_cache(maxsize=2)(lambda number: block_of(draw, row, number).to(self._device))
+        self._device, row = torch.device(device), row_of(seed)
+        if isinstance(points, Endless):
+            self._size, part = BLOCK, partial(block_of, points.draw, row)
+        else:
+            self._size, part = len(points), partial(shuffled, points, row)
+        self._block = lru_cache(maxsize=2)(lambda number: part(number).to(self._device))
 
     def next(self) -> Batch:
         """The next batch: x float32 (B, D) in the data's own units; its numbers in the run's row beside it."""
         start, end = self.position, self.position + self.batch
-        numbers = range(start // BLOCK, -(-end // BLOCK))
-        parts = [self._block(n)[max(start - n * BLOCK, 0) : end - n * BLOCK] for n in numbers]
+        size = self._size
+        numbers = range(start // size, -(-end // size))
+        parts = [self._block(n)[max(start - n * size, 0) : end - n * size] for n in numbers]
         self.position = end
         x = parts[0] if len(parts) == 1 else torch.cat(parts)
         return Batch(x=x, index=torch.arange(start, end, device=self._device))
@@ -127,8 +139,11 @@ class PointStream:
         self.close()
 
 
-def endless(name: str, draw: Draw, *, dim: int, held_out: int, mixture: Mixture | None = None) -> Source:
-    """A source of points: training draws anew for ever, held-out and test points are two fixed drawings.
+def endless(
+    name: str, draw: Draw, *, dim: int, held_out: int, mixture: Mixture | None = None, count: int | None = None
+) -> Source:
+    """A source of points: training draws anew for ever (or from a third fixed drawing, of `count` points), held-out and
+    test points are two fixed drawings.
 
     >>> square = endless("square", lambda count, rng: torch.rand(count, 2, generator=rng), dim=2, held_out=1000)
     >>> square.describe()
@@ -136,4 +151,6 @@ def endless(name: str, draw: Draw, *, dim: int, held_out: int, mixture: Mixture 
     """
     train = Endless(draw, dim)
     held, test = (train.fixed(split, held_out) for split in ("held_out", "test"))
+    if count is not None:
+        return Source(name, train.fixed("training", count), held, test, stream=PointStream, mixture=mixture)
     return Source(name, train, held, test, stream=PointStream, endless=True, mixture=mixture)

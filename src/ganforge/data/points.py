@@ -33,15 +33,18 @@ __all__ = [
 ]
 
 HeldOut = Annotated[int, Field(description="points of the fixed held-out drawing, and of the test's", ge=1, le=10**6)]
+Count = Annotated[
+    int | None, Field(ge=1, le=10**7, description="points of a fixed training set; none: fresh ones for ever")
+]
 Sigma = Annotated[float, Field(description="standard deviation of a mode in every direction", gt=0)]
 Noise = Annotated[float, Field(description="standard deviation of the noise around the curve", ge=0)]
 Radius = Annotated[float, Field(description="distance from the origin to the outer end", gt=0)]
 Share = Annotated[float, Field(description="share of the points that the first mode gets", gt=0, lt=1)]
 
 
-def of_modes(name: str, density: Mixture, held_out: int) -> Source:
+def of_modes(name: str, density: Mixture, held_out: int, count: int | None = None) -> Source:
     """The source of a mixture."""
-    return endless(name, density.draw, dim=density.dim, held_out=held_out, mixture=density)
+    return endless(name, density.draw, dim=density.dim, held_out=held_out, mixture=density, count=count)
 
 
 def mixture(
@@ -94,6 +97,7 @@ def ring(
     modes: Annotated[int, Field(description="Gaussians on the circle, evenly apart", ge=1)] = 8,
     radius: Radius = 1.0,
     sigma: Sigma = 0.01,
+    count: Count = None,
     held_out: HeldOut = 10_000,
 ) -> Source:
     """Equal Gaussians on a circle, the first at (radius, 0): the classic of mode collapse.
@@ -102,7 +106,7 @@ def ring(
     """
     angles = [2 * math.pi * k / modes for k in range(modes)]
     density = Mixture.of(tuple((radius * math.cos(a), radius * math.sin(a)) for a in angles), (sigma,))
-    return of_modes("ring", density, held_out)
+    return of_modes("ring", density, held_out, count)
 
 
 def grid(
@@ -110,6 +114,7 @@ def grid(
     side: Annotated[int, Field(description="Gaussians in a row and in a column", ge=1)] = 5,
     spacing: Annotated[float, Field(description="distance between neighbours", gt=0)] = 2.0,
     sigma: Sigma = 0.05,
+    count: Count = None,
     held_out: HeldOut = 10_000,
 ) -> Source:
     """Equal Gaussians on a square grid around the origin: by default 25 at {-4, -2, 0, 2, 4}².
@@ -117,7 +122,7 @@ def grid(
     Dumoulin et al. 2017, arXiv:1606.00704, section 4.3; with σ = .05 in Srivastava et al. 2017, arXiv:1705.07761.
     """
     line = [spacing * (k - (side - 1) / 2) for k in range(side)]
-    return of_modes("grid", Mixture.of(tuple((x, y) for x in line for y in line), (sigma,)), held_out)
+    return of_modes("grid", Mixture.of(tuple((x, y) for x in line for y in line), (sigma,)), held_out, count)
 
 
 def two_clusters(

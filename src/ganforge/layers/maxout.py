@@ -7,9 +7,9 @@ __all__ = ["Maxout"]
 
 
 class Maxout(nn.Module):
-    """x (B, F) -> (B, units), each the maximum over `pieces` linear functions (Goodfellow et al. 2013, arXiv:1302.4389).
+    """x (B, F) -> (B, units), each the maximum over `pieces` linear functions: piecewise linear and convex in x.
 
-    Piecewise linear, so a convex function of x; weights start as torch's.
+    Goodfellow et al. 2013, arXiv:1302.4389. Weights start as torch's.
     """
 
     def __init__(self, features: int, units: int, *, pieces: int) -> None:

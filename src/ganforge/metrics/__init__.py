@@ -12,6 +12,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
 | `class_shares` | which classes are missing |
 | `mode_coverage` | which modes of a known mixture are found, and how many samples lie at one |
+| `reverse_kl` | how unevenly the modes are filled |
 | `sliced_distance` | how far two clouds lie apart, exactly on random lines; for points in few dimensions |
 """
 
@@ -19,7 +20,7 @@ from ganforge.metrics.classifier_score import Score, classifier_score
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.kernel import KernelDistance, kernel_distance
 from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
-from ganforge.metrics.modes import ModeCoverage, mode_coverage
+from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
 from ganforge.metrics.shares import class_shares
 from ganforge.metrics.sliced import sliced_distance
 
@@ -35,5 +36,6 @@ __all__ = [
     "kernel_distance",
     "manifold_scores",
     "mode_coverage",
+    "reverse_kl",
     "sliced_distance",
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ganforge.errors import DataError
 
-__all__ = ["ModeCoverage", "mode_coverage"]
+__all__ = ["ModeCoverage", "mode_coverage", "reverse_kl"]
 
 
 class ModeCoverage(NamedTuple):
@@ -69,3 +69,29 @@ def mode_coverage(
     wanted = torch.full_like(shares, 1 / len(modes)) if weights is None else weights.double()
     quality = float(shares.sum())
     return ModeCoverage(found, quality, float((shares - wanted).abs().sum() + 1 - quality) / 2, shares)
+
+
+def reverse_kl(
+    *,
+    samples: Float[Tensor, "N D"],
+    modes: Float[Tensor, "K D"],
+    sigma: Float[Tensor, " K"] | float,
+    weights: Float[Tensor, " K"] | None = None,
+) -> float:
+    """KL(generated‖wanted) in nats, of the modes' shares when every sample, near or far, is its nearest mode's.
+
+    0 where every mode gets what it should; log(K/n) where n of K equal modes share all. Of N samples of the mixture it
+    is about (K - 1)/2N itself.
+
+    Lin et al. 2018, arXiv:1712.04086, section 4.1.
+
+    Raises:
+        DataError: if there are no samples.
+
+    >>> modes = torch.tensor([[0.0], [1.0]])
+    >>> round(reverse_kl(samples=torch.zeros(9, 1), modes=modes, sigma=0.1), 4)  # log 2
+    0.6931
+    """
+    shares = mode_coverage(samples=samples, modes=modes, sigma=sigma, weights=weights, reach=float("inf")).shares
+    wanted = torch.full_like(shares, 1 / len(modes)) if weights is None else weights.double()
+    return float(torch.where(shares > 0, shares * (shares / wanted).log(), 0.0).sum())

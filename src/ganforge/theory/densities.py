@@ -7,16 +7,17 @@ tensor of numbers; so `log_prob` takes (...) or (..., d) and gives (...).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganforge.errors import TheoryError
-from ganforge.theory.divergences import Numbers, probabilities
+from ganforge.theory.divergences import probabilities
+from ganforge.theory.numbers import Numbers, numbers, require
 
-__all__ = ["Density", "Estimate", "Gaussian", "Grid", "Mixture"]
+__all__ = ["Density", "Estimate", "Gaussian", "Grid", "Mixture", "require_densities"]
 
 REACH = 10.0  # standard deviations that a grid goes beyond a mean: 1.5e-23 of a Gaussian's mass is farther out
 FINENESS = {1: 256, 2: 8}  # cells per standard deviation of the narrowest component, by dimension
@@ -54,8 +55,14 @@ class Density(Protocol):
         """Corners (dim,) of a box that holds every component to `reach` standard deviations."""
 
 
-def _float64(values: Numbers | float | int) -> Tensor:
-    return torch.as_tensor(values, dtype=torch.float64)
+def _float64(values: Any) -> Tensor:
+    return numbers(values).to(torch.float64)
+
+
+def require_densities(*densities: Any) -> None:
+    """Raise TheoryError if one of them is no density."""
+    for density in densities:
+        require(Density, density, "a density, such as ganforge.theory.Gaussian(0, 1)")
 
 
 def _scale(sigma: Tensor, dim: int) -> Float[Tensor, "d d"]:
@@ -89,7 +96,7 @@ class Gaussian:
         if given.ndim > 1 or not given.isfinite().all():
             raise TheoryError(f"A mean is {given.tolist()}: give a finite number or a vector of them.")
         self.mean = given.reshape(-1)  # (d,)
-        self.scale = _scale(torch.as_tensor(sigma, dtype=torch.float64), len(self.mean))  # (d, d)
+        self.scale = _scale(_float64(sigma), len(self.mean))  # (d, d)
         self.whitening = torch.linalg.inv(self.scale)
 
     @property
@@ -150,6 +157,7 @@ class Mixture:
     def __init__(self, components: Sequence["Gaussian | Mixture"], weights: Numbers) -> None:
         (self.weights,) = probabilities(weights)
         self.components = list(components)
+        require_densities(*self.components)
         if len(self.components) != len(self.weights):
             raise TheoryError(
                 f"{len(self.components)} components have {len(self.weights)} weights: give each component one."
@@ -229,7 +237,7 @@ class Grid:
     """A box in one or two dimensions, cut into cells of equal size: where a density is looked at.
 
     Attributes:
-        lower: its lower corner, a number a dimension.
+        lower: its lower corner, a number a dimension; a plain number in one dimension, as for the other two.
         upper: its upper corner.
         cells: how many cells lie along each axis.
 
@@ -243,7 +251,17 @@ class Grid:
     upper: tuple[float | int, ...]
     cells: tuple[int, ...]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        lower: Sequence[float | int] | float | int,
+        upper: Sequence[float | int] | float | int,
+        cells: Sequence[int] | int,
+    ) -> None:
+        for name, value in (("lower", lower), ("upper", upper), ("cells", cells)):
+            object.__setattr__(self, name, tuple(numbers(value).reshape(-1).tolist()))
+        if any(n != int(n) for n in self.cells):
+            raise TheoryError(f"A grid of {cells} cells can't be cut: give whole numbers.")
+        object.__setattr__(self, "cells", tuple(int(n) for n in self.cells))
         if not len(self.lower) == len(self.upper) == len(self.cells) in FINENESS:
             raise TheoryError(
                 f"A grid from {self.lower} to {self.upper} with {self.cells} cells has no one dimension: "
@@ -278,6 +296,7 @@ class Grid:
 
         Raises TheoryError for more than two dimensions, or densities of different ones.
         """
+        require_densities(*densities)
         dims = {density.dim for density in densities}
         if len(dims) > 1 or not dims <= set(FINENESS):
             raise TheoryError(

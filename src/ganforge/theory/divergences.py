@@ -6,15 +6,15 @@ distribution is refused with a TheoryError that says why; `ganforge.theory.measu
 the checks, on tensors that carry gradients.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ganforge.errors import TheoryError
 from ganforge.theory import measures
+from ganforge.theory.numbers import Numbers, numbers
 
 __all__ = [
     "Numbers",
@@ -29,14 +29,12 @@ __all__ = [
     "total_variation",
 ]
 
-Numbers = Tensor | np.ndarray | Sequence[float | int]
-
 ROUNDING = 1e-9  # what a sum of probabilities may be off by, per entry; a single-precision vector its own epsilon
 
 
 def _checked(values: Numbers) -> Float[Tensor, " n"]:
     """One distribution in float64, or a TheoryError."""
-    given = values if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))  # lists in float64
+    given = numbers(values)
     p = given.to(torch.float64)
     if p.ndim != 1 or not len(p):
         raise TheoryError(f"Probabilities are a vector of one or more numbers, not of shape {tuple(p.shape)}: flatten.")

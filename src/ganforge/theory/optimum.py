@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganforge.errors import TheoryError
-from ganforge.theory.divergences import Numbers, probabilities
+from ganforge.theory.divergences import probabilities
+from ganforge.theory.numbers import Numbers, numbers, require
 
 __all__ = ["Losses", "game_value", "generator_gradient", "optimal_discriminator"]
 
+ROW = "a row of the objective table, such as ganforge.objectives.minimax()"
 Vector = Float[Tensor, " n"]
 
 
@@ -55,7 +57,8 @@ def optimal_discriminator(row: Losses, p: Numbers, q: Numbers) -> Float[Tensor, 
     Raises TheoryError for negative or infinite values, or different shapes. Goodfellow et al. 2014, arXiv:1406.2661,
     proposition 1: D* = p/(p + q).
     """
-    p, q = (torch.as_tensor(values, dtype=torch.float64) for values in (p, q))
+    require(Losses, row, ROW)
+    p, q = (numbers(values).to(torch.float64) for values in (p, q))
     if p.shape != q.shape:
         raise TheoryError(
             f"Densities of shapes {tuple(p.shape)} and {tuple(q.shape)} can't be compared: evaluate both at one "
@@ -82,6 +85,7 @@ def game_value(row: Losses, p: Numbers, q: Numbers) -> float:
 
     Raises TheoryError for what are no probabilities.
     """
+    require(Losses, row, ROW)
     p, q = probabilities(p, q)
     logit = row.optimal_logit(p, q)
     value = _paired(row, p, q, logit) if row.paired else _separate(row, p, q, logit)
@@ -111,6 +115,7 @@ def generator_gradient(row: Losses, p: Numbers, q: Numbers) -> Vector:
 
     Raises TheoryError for what are no probabilities.
     """
+    require(Losses, row, ROW)
     p, q = probabilities(p, q)
     logit = row.optimal_logit(p, q)
     loss = _mean_over_real(row, p, logit) if row.paired else row.g(fake=logit)

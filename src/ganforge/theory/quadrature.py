@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.errors import TheoryError
-from ganforge.theory.densities import REACH, Density, Estimate, Grid
+from ganforge.theory.densities import REACH, Density, Estimate, Grid, require_densities
 
 __all__ = ["DIVERGENCES", "check", "differential_entropy", "divergence", "integral", "shell", "suitable"]
 
@@ -158,6 +158,7 @@ def _log_prob(density: Density, grid: Grid) -> Values:
 
 def suitable(grid: Grid, *densities: Density) -> Grid:
     """The grid; raises TheoryError if it and the densities differ in dimension."""
+    require_densities(*densities)
     dims = [density.dim for density in densities]
     if {len(grid.cells)} != set(dims):
         raise TheoryError(
@@ -235,6 +236,7 @@ def divergence(name: str, p: Density, q: Density, grid: Grid | None = None) -> E
     """
     if name not in DIVERGENCES:
         raise TheoryError(f"There is no divergence {name!r} of densities: choose one of {', '.join(DIVERGENCES)}.")
+    require_densities(p, q)
     return _growing(name, p, q) if grid is None else _on(name, p, q, suitable(grid, p, q))[0]
 
 

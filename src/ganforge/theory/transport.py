@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ganforge.errors import TheoryError
 from ganforge.theory.densities import Estimate, Gaussian, Grid, Mixture
-from ganforge.theory.divergences import Numbers, probabilities
+from ganforge.theory.divergences import probabilities
+from ganforge.theory.numbers import Numbers, numbers
 from ganforge.theory.quadrature import check, integral, shell, suitable
 
 __all__ = ["Potential", "Transport", "dual", "potential", "transport", "wasserstein_1d", "wasserstein_1d_of_densities"]
@@ -72,7 +73,7 @@ def _scipy(module: str) -> Any:
 
 
 def _located(points: Positions) -> Points:
-    x = torch.as_tensor(points, dtype=torch.float64)
+    x = numbers(points).to(torch.float64)
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or not x.numel() or not x.isfinite().all():
         raise TheoryError(

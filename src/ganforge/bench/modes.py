@@ -1,0 +1,217 @@
+"""Mode coverage under PacGAN's protocol: which remedy keeps all modes of a ring and of a grid, and how sharp they are.
+
+Protocol (Lin et al. 2018, arXiv:1712.04086, section 4.1): ring, 8 Gaussians of σ .01 on the unit circle; grid, 25 of
+σ .05 at {-4, -2, 0, 2, 4}²; 100,000 training points, batch 100; z normal in the plane; the networks of
+`networks/pacgan.py`; Adam, 1e-4, β1 .8; 400 epochs, which are 400,000 steps. 2,500 samples are judged: one is of high
+quality within three standard deviations of its nearest mode; a mode counts if it has one such sample; reverse KL is of
+the modes' shares, every sample its nearest mode's. A step here is an update of both players.
+
+A remedy is a handful of recipe keys, and whatever it changes of the protocol stands there. Rows are written as they
+come and never measured twice, so a run that was stopped goes on.
+"""
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganforge.errors import DataError, RecipeError
+from ganforge.layers import SideBySide
+from ganforge.metrics import mode_coverage, reverse_kl
+from ganforge.plan import Plan, build
+from ganforge.recipe import Recipe, override
+from ganforge.sample import latents, settled
+from ganforge.train import TrainState, train
+
+__all__ = [
+    "PUBLISHED",
+    "QUICK",
+    "QUICK_STEPS",
+    "REMEDIES",
+    "SETS",
+    "Job",
+    "Row",
+    "measured",
+    "missing",
+    "planned",
+    "read",
+    "summary",
+]
+
+Progress = Callable[[float], None]
+
+SETS = {"ring": 8, "grid": 25}
+SAMPLES = 2500
+EPOCH = 1000  # steps
+PUBLISHED = {  # Lin et al. 2018, tables 1 and 2: modes, share of high quality
+    "ring": {"GAN": (6.3, 0.982), "PacGAN4": (7.8, 0.959)},
+    "grid": {"GAN": (17.3, 0.948), "PacGAN4": (24.8, 0.936)},
+}
+QUICK = ("generator.hidden=[64, 64]", "discriminator.hidden=[32, 32]", "discriminator.pieces=3")  # claims nothing
+QUICK_STEPS = 1_500
+PROTOCOL = (
+    "generator=pacgan", "discriminator=pacgan", "data.count=100000", "train.batch=100", "train.device=cpu",
+    "optimizer.generator.lr=1e-4", "optimizer.generator.beta1=.8", "optimizer.discriminator.lr=1e-4",
+    "optimizer.discriminator.beta1=.8",
+)  # fmt: skip
+
+
+def decaying(key: str, start: float, end: float, share: float = 1.0) -> Callable[[int], str]:
+    """A key that falls along half a cosine over a share of the images."""
+    return lambda images: f"{key}={{schedule='cosine', start={start}, end={end}, images={max(1, int(share * images))}}}"
+
+
+Setting = str | Callable[[int], str]
+
+
+def both(key: str, value: Any) -> tuple[str, str]:
+    """The same key of both optimisers."""
+    return f"optimizer.generator.{key}={value}", f"optimizer.discriminator.{key}={value}"
+
+
+def rates(start: float, end: float) -> tuple[Setting, Setting]:
+    """Both learning rates, decaying."""
+    return decaying("optimizer.generator.lr", start, end), decaying("optimizer.discriminator.lr", start, end)
+
+
+REMEDIES: dict[str, tuple[Setting, ...]] = {
+    "none": (),
+    "pack4": ("game.pack=4",),
+}
+"""Name -> the recipe's keys, or functions of the images that a run sees."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One game, judged."""
+
+    remedy: str
+    set: str
+    seed: int
+    steps: int
+    modes: int
+    quality: float
+    reverse_kl: float
+    seconds: float
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What makes it another measurement."""
+        return self.remedy, self.set, self.seed, self.steps
+
+    @property
+    def line(self) -> str:
+        """The row as a line of JSON."""
+        return json.dumps(asdict(self)) + "\n"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Games that are played side by side: seeds `first`, `first` + 1, ..."""
+
+    remedy: str
+    set: str
+    steps: int
+    first: int
+    seeds: int
+
+
+def missing(jobs: Iterable[Job], rows: Iterable[Row]) -> list[Job]:
+    """What is left to play: every run of neighbouring seeds without a row is a job."""
+    known, left = {row.key for row in rows}, list[Job]()
+    for job in jobs:
+        seeds = [s for s in range(job.first, job.first + job.seeds) if (job.remedy, job.set, s, job.steps) not in known]
+        starts = [s for s in seeds if s - 1 not in seeds]
+        left += [replace(job, first=s, seeds=next(n for n in range(1, 1000) if s + n not in seeds)) for s in starts]
+    return left
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a file of JSON lines; none, if there is no file.
+
+    Raises:
+        DataError: for a line that is no row.
+    """
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
+        try:
+            rows.append(Row(**json.loads(line)))
+        except (TypeError, ValueError):
+            raise DataError(f"{path}, line {number}: {line[:60]!r} is no row of this benchmark; take it out") from None
+    return rows
+
+
+def planned(remedy: str, name: str, *, steps: int, seed: int, seeds: int, settings: Iterable[str] = ()) -> Plan:
+    """A remedy's recipe, for so many games side by side.
+
+    Raises:
+        RecipeError: for a remedy or a set that there isn't.
+    """
+    if remedy not in REMEDIES:
+        raise RecipeError(f"there is no remedy {remedy!r}; there are: {', '.join(REMEDIES)}")
+    if name not in SETS:
+        raise RecipeError(f"there is no set {name!r}; there are: {', '.join(SETS)}")
+    given = dict(s.split("=", 1) for s in REMEDIES[remedy] if isinstance(s, str))
+    images = steps * int(given.get("train.batch", 100)) * int(given.get("train.d_steps", 1))
+    keys = [s if isinstance(s, str) else s(images) for s in REMEDIES[remedy]]
+    run = (f"train.images={images}", f"train.tick={images}", f"train.seed={seed}", f"train.seeds={seeds}")
+    return build(override(Recipe(remedy, {}), [f"data={name}", *PROTOCOL, *keys, *run, *settings]))
+
+
+def measured(job: Job, *, settings: Iterable[str] = (), progress: Progress = lambda steps: None) -> list[Row]:
+    """A job's games, played and judged; `progress` is told of the steps as they are made."""
+    steps, seeds = job.steps, job.seeds
+    plan = planned(job.remedy, job.set, steps=steps, seed=job.first, seeds=seeds, settings=settings)
+    state, start, seen = TrainState.start(plan), time.perf_counter(), 0
+    for tick in train(replace(plan, training=replace(plan.training, tick=max(1, plan.training.images // 100))), state):
+        done = round(steps * tick.images / plan.training.images)
+        progress(float((done - seen) * seeds))
+        seen = done
+    seconds = (time.perf_counter() - start) / seeds
+    like = replace(plan, training=replace(plan.training, seeds=1)).networks()["generator"]
+    rows = []
+    for n in range(seeds):
+        G = state.ema.network(n, like) if isinstance(state.ema, SideBySide) else state.ema
+        figures = judged(settled(G, batch=plan.training.batch), plan)
+        rows.append(Row(job.remedy, job.set, job.first + n, steps, *figures, round(seconds, 1)))
+    return rows
+
+
+@torch.no_grad()
+def judged(G: torch.nn.Module, plan: Plan) -> tuple[int, float, float]:
+    """Modes, share of high quality and reverse KL of 2,500 samples."""
+    mixture = plan.source.mixture
+    assert mixture is not None
+    samples = G(latents(range(SAMPLES), int(G.z_dim)))  # type: ignore[arg-type]
+    found = mode_coverage(samples=samples, modes=mixture.means, sigma=mixture.sigmas, least=0.0)
+    kl = reverse_kl(samples=samples, modes=mixture.means, sigma=mixture.sigmas)
+    return found.found, round(found.quality, 4), round(kl, 5)
+
+
+def summary(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """A line for each remedy, set and number of steps: means with their standard errors."""
+    groups: dict[tuple[str, str, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.remedy, row.set, row.steps), []).append(row)
+    for (remedy, name, steps), group in groups.items():
+        line: dict[str, Any] = {"remedy": remedy, "set": name, "steps": steps, "seeds": len(group)}
+        for figure in ("modes", "quality", "reverse_kl"):
+            values = [float(asdict(row)[figure]) for row in group]
+            error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else float("nan")
+            line |= {
+                figure: statistics.mean(values),
+                f"{figure}_error": error,
+                f"{figure}_worst": worst(figure, values),
+            }
+        yield line
+
+
+def worst(figure: str, values: list[float]) -> float:
+    """The least, or of a divergence the largest."""
+    return max(values) if figure == "reverse_kl" else min(values)

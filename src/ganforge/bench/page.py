@@ -1,0 +1,41 @@
+"""The table of a benchmark as Markdown."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ganforge.bench.modes import PUBLISHED, REMEDIES, SETS
+
+__all__ = ["COLUMNS", "cells", "markdown"]
+
+COLUMNS = ("set", "remedy", "steps", "seeds", "modes", "high quality", "reverse KL")
+
+
+def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line of the summary as text: means ± standard errors, and the worst seed."""
+    return (
+        line["set"],
+        line["remedy"],
+        f"{line['steps']:,}",
+        str(line["seeds"]),
+        f"{line['modes']:.1f} ± {line['modes_error']:.1f} ({line['modes_worst']:.0f})",
+        f"{line['quality']:.1%} ± {line['quality_error']:.1%} ({line['quality_worst']:.1%})",
+        f"{line['reverse_kl']:.3f} ± {line['reverse_kl_error']:.3f} ({line['reverse_kl_worst']:.3f})",
+    )
+
+
+def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
+    """All of it: ours and the published figures, set by set, then what each remedy's recipe says."""
+    ours = sorted(lines, key=lambda line: (list(SETS).index(line["set"]), -line["quality"]))
+    rows = [("---",) * len(COLUMNS), *map(cells, ours)]
+    rows += [(name, f"{who} (published)", "400,000", "10", f"{modes}", f"{quality:.1%}", "")
+             for name, table in PUBLISHED.items() for who, (modes, quality) in table.items()]  # fmt: skip
+    table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, *rows))
+    used = {line["remedy"]: None for line in ours}
+    keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
+    return f"{table}\n\nMean ± standard error (worst seed).\n\n{keys}\n"
+
+
+def recipe(remedy: str) -> str:
+    """The keys of a remedy, as they are for a run of a million images."""
+    keys = [s if isinstance(s, str) else s(1_000_000) for s in REMEDIES[remedy]]
+    return " ".join(f"`{key}`" for key in keys) or "the protocol as it stands"
