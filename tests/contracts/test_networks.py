@@ -165,6 +165,23 @@ def test_spectral_dcgan_normalises_every_convolution() -> None:
         assert torch.linalg.matrix_norm(norm.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
 
 
+def test_spectral_conv_dcgan_has_a_slope_of_at_most_one_where_the_kernels_norm_allows_more() -> None:
+    """All weights alike and no slope below 0: the steepest that the layers allow is nearly reached."""
+    slopes = {}
+    for norm in ("spectral", "spectral_conv"):
+        D = dcgan.Discriminator(shape=(1, 32, 32), width=4, norm=norm, slope=1.0)
+        with torch.no_grad():
+            for part in D.modules():
+                if isinstance(part, nn.Conv2d):
+                    part.weight.fill_(1.0)
+        advance_spectral_norms(D, steps=200)
+        x = torch.randn(4, 1, 32, 32, requires_grad=True)
+        (gradient,) = torch.autograd.grad(D(x).sum(), x)
+        slopes[norm] = float(gradient.flatten(1).norm(dim=1).max())
+    assert 0.5 < slopes["spectral_conv"] <= 1 + 1e-4
+    assert slopes["spectral"] > 2
+
+
 def formats(network: nn.Module, x: Tensor) -> list[tuple[str, bool]]:
     """Which layers inside a network got a feature map that isn't channels_last."""
     seen: list[tuple[str, bool]] = []
