@@ -10,7 +10,7 @@ from torch import nn
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
-from ganforge.layers import SideBySide, SpectralNorm, mixes_samples
+from ganforge.layers import OrthonormalLinear, SideBySide, SpectralNorm, mixes_samples
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
@@ -215,6 +215,11 @@ def has_spectral_norm(network: nn.Module) -> bool:
     return any(isinstance(m, SpectralNorm) for m in network.modules())
 
 
+def has_orthonormal_layers(network: nn.Module) -> bool:
+    """Whether any layer makes its matrix from its weights, orthonormal whatever they are."""
+    return any(isinstance(m, OrthonormalLinear) for m in network.modules())
+
+
 def try_networks(plan: Plan) -> list[nn.Module]:
     """The players of a single game."""
     return list(replace(plan, training=replace(plan.training, seeds=1)).networks().values())
@@ -227,15 +232,17 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
     """Parts of a game that have no meaning with each other: (whether it is so, the reason and the remedy)."""
     slopes = [p.name for p in penalties if p.term is not None and p.per_sample]
     clips = [p.name for p in penalties if p.project is not None]
+    of_weights = [p.name for p in penalties if p.of_weights]
+    of_matrices = [p.name for p in penalties if p.of_weights and p.term is not None]
     for_images = [a.name for a in getattr(plan.game, "augmentations", ()) if a.images_only]
     optimizer = plan.parts["optimizer.discriminator"].values["name"]
 
     def discriminator() -> nn.Module:
-        return plan.networks()["discriminator"]
+        return try_networks(plan)[1]
 
     game, several = plan.game, plan.training.seeds > 1
     coupled = [
-        *(f"penalties.{p.name}" for p in penalties if p.memory()),
+        *(f"penalties.{p.name}" for p in penalties if p.memory() or p.of_batch),
         *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
         *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
         *(["game.top_k"] if at(getattr(game, "top_k", 1.0), 0) < 1 else []),
@@ -260,6 +267,17 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
             f"penalties.{', penalties.'.join(clips)}: spectral norm divides each layer's weights by their largest "
             "singular value, so their size is no bound that clipping could set; leave one out: "
             f"discriminator.norm=none or penalties.{clips[0] if clips else ''}=none",
+        ),
+        (
+            lambda: bool(of_weights) and has_orthonormal_layers(discriminator()),
+            f"penalties.{', penalties.'.join(of_weights)}: this discriminator's layers are orthonormal whatever "
+            "their weights are, so there is nothing to bring about; "
+            f"set penalties.{of_weights[0] if of_weights else ''}=none",
+        ),
+        (
+            lambda: bool(of_matrices) and all(w.ndim < 2 for w in discriminator().parameters()),
+            f"penalties.{', penalties.'.join(of_matrices)}: this discriminator has no weight matrix that could be "
+            f"orthogonal; set penalties.{of_matrices[0] if of_matrices else ''}=none",
         ),
         (
             lambda: bool(for_images) and len(plan.source.shape) != 3,
