@@ -48,3 +48,14 @@ def test_only_penalties_on_slopes_are_refused_beside_batch_norm(tiny_recipe: Rec
             build(Recipe("tiny", sections))
     else:
         build(Recipe("tiny", sections))
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_penalties_through_which_games_side_by_side_would_see_each_other(tiny_recipe: Recipe, name: str) -> None:
+    """Those of the whole batch, of all weights and of running means; the others play along."""
+    sections = {**override(tiny_recipe, ["train.seeds=2", "discriminator.dropout=0"]).sections, "penalties": {name: {}}}
+    if name in ("dragan", "orthogonal", "lecam"):
+        with pytest.raises(RecipeError, match=rf"train\.seeds = 2 .* penalties\.{name} would let them see each other"):
+            build(Recipe("tiny", sections))
+    else:
+        build(Recipe("tiny", sections))
