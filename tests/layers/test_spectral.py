@@ -127,7 +127,7 @@ def test_with_a_size_the_estimate_is_the_norm_of_the_convolution_itself(kind: st
     norm = exact(kind)
     largest = torch.linalg.svdvals(dense(norm, norm.layer.weight))[0].item()
     assert norm.sigma().item() == pytest.approx(largest, rel=0.1)
-    advance(norm, steps=3000)
+    advance(norm, steps=1000)
     assert norm.sigma().item() == pytest.approx(largest, rel=1e-9)
     assert torch.linalg.svdvals(dense(norm, norm.weight))[0].item() == pytest.approx(1, rel=1e-9)
 
@@ -145,7 +145,7 @@ def test_the_kernels_norm_is_below_the_convolutions_by_at_most_the_windows_that_
     kind: str, windows: int
 ) -> None:
     norm = exact(kind)
-    advance(norm, steps=3000)
+    advance(norm, steps=1000)
     kernel = torch.linalg.svdvals(norm.layer.weight.flatten(1))[0]
     assert kernel * (1 - 1e-9) <= norm.sigma() <= windows**0.5 * kernel * (1 + 1e-9)
 
@@ -163,7 +163,7 @@ def test_the_kernels_norm_does_not_bound_a_convolution_of_ones() -> None:
 @each_convolution
 def test_the_exact_norm_is_differentiable_in_the_weight(kind: str) -> None:
     norm = exact(kind)
-    advance(norm, steps=3000)
+    advance(norm, steps=1000)
     weight = norm.layer.weight
     (gradient,) = torch.autograd.grad(norm.sigma(), weight)
     for place in ((0, 0, 0, 0), (-1, -1, 1, 2)):

@@ -35,7 +35,7 @@ def _anchors(context: Context, decay: float) -> tuple[Float[Tensor, ""], Float[T
 
 def lecam(
     *,
-    weight: Annotated[Number, Field(ge=0, description="strength λ; from .01 (many images) to .3 (few)")] = 0.3,
+    weight: Annotated[Number, Field(ge=0, description="strength λ; .3 is the authors' for CIFAR")] = 0.3,
     decay: Annotated[float, Field(ge=0, lt=1, description="what a turn leaves of the running means")] = 0.99,
     one_sided: Annotated[
         bool, Field(description="punish only logits that are further apart than the other side's mean")
@@ -49,8 +49,8 @@ def lecam(
     and smooth. Tseng et al. 2021, arXiv:2104.03310, section 3.
 
     One-sided, as in the authors' code, max(D(x) - α_F, 0) and max(α_R - D(G(z)), 0) are squared. A batch whose logits
-    aren't finite leaves the means as they were. *Differs:* the means start without a bias to 0, divided by the sum of
-    their weights; with an interval they advance on the penalty's turns only.
+    aren't finite leaves the means as they were. The means start without a bias to 0, divided by the sum of their
+    weights. *Differs:* with an interval they advance on the penalty's turns only.
     """
 
     def term(context: Context) -> Float[Tensor, " B"]:
