@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganforge.games import Moment
 from ganforge.penalties import PENALTIES, Context, Penalty
@@ -248,6 +249,32 @@ def test_a_flat_discriminator_gives_no_nan(name: str) -> None:
     gradients = torch.autograd.grad(term.sum(), list(D.parameters()), allow_unused=True)
     assert term.isfinite().all()
     assert all(g is None or g.isfinite().all() for g in gradients)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what on a GPU would wait for the device: numbers read from tensors, shapes that depend on values."""
+
+    WAITS = ("aten._local_scalar_dense", "aten.nonzero", "aten.equal", "aten.masked_select", "aten.is_nonzero")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        masks = [i for i in args[1] if i is not None and i.dtype == torch.bool] if "aten.index." in str(func) else []
+        assert not masks, f"{func} waits for the device"
+        assert not str(func).startswith(self.WAITS), f"{func} waits for the device"
+        return func(*args, **(kwargs or {}))
+
+
+def test_the_watch_over_waiting_can_fail() -> None:
+    for wait in (lambda x: x.item(), lambda x: x[x > 0], lambda x: 1 if x.sum() > 0 else 0):
+        with pytest.raises(AssertionError, match="waits for the device"), NoWaiting():
+            wait(torch.ones(1))
+
+
+@each_term
+def test_no_term_waits_for_the_device(name: str) -> None:
+    penalty, D = PENALTIES[name](), Curved()
+    at = context(D, penalty, dtype=torch.float32)
+    with NoWaiting():
+        torch.autograd.grad(values(name, at).sum(), list(D.parameters()), allow_unused=True)
 
 
 class Deaf(nn.Module):

@@ -1,6 +1,7 @@
 """Spectral norm: right, differentiable, and moving only when told."""
 
 import copy
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -85,8 +86,9 @@ def test_every_norm_inside_advances() -> None:
     assert not any(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
-def test_the_estimate_keeps_its_precision_under_autocast() -> None:
-    norm = SpectralNorm(nn.Linear(64, 64))
+@pytest.mark.parametrize("build", [lambda: SpectralNorm(nn.Linear(64, 64)), lambda: exact("stride 2").float()])
+def test_the_estimate_keeps_its_precision_under_autocast(build: Callable[[], SpectralNorm]) -> None:
+    norm = build()
     exact = norm.sigma()
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(norm.sigma(), exact)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ganforge.penalties import Context, balanced_consistency, consistency, latent_consistency
 from ganforge.penalties.consistency import transformed
+from ganforge.terms import Scene, latent_spread
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -107,3 +108,29 @@ def test_a_gradient_at_the_samples_is_not_asked_for() -> None:
     at = Context(D, real, real.detach(), D(real), D(real).detach(), None, rng(), 0)
     consistency().term(at).sum().backward()
     assert D.scale.grad is not None
+
+
+def test_latent_spread_pays_for_what_a_change_of_latents_does() -> None:
+    G = nn.Linear(2, 6, bias=False).double()
+    z = torch.randn(5, 2, dtype=torch.float64)
+    scene = Scene(Corner(), G, z, G(z), torch.zeros(5, 6), lambda x: [x], rng(3), 0)
+    term = latent_spread(weight=2.0, sigma=0.3).term(scene)
+    moved = 0.3 * torch.randn(5, 2, generator=rng(3), dtype=torch.float64) @ G.weight.T
+    assert torch.allclose(term, -2 * moved.square().mean(1))
+    (gradient,) = torch.autograd.grad(term.sum(), G.weight)
+    assert (gradient * G.weight).sum() < 0  # larger weights, a smaller loss
+
+
+class Half(nn.Module):
+    """To float16."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.half()
+
+
+def test_latent_spread_of_half_precision_samples_does_not_vanish() -> None:
+    G, z = nn.Sequential(nn.Linear(2, 6, bias=False), Half()), torch.randn(5, 2)
+    scene = Scene(Corner(), G, z, G(z), torch.zeros(5, 6), lambda x: [x], rng(3), 0)
+    term = latent_spread(weight=1.0, sigma=1e-3).term(scene)
+    assert term.dtype == torch.float32
+    assert (term < 0).all()

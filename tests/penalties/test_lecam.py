@@ -69,3 +69,20 @@ def test_half_precision_logits_are_averaged_and_squared_in_float32() -> None:
     logits = torch.full((512,), 300.0, dtype=torch.float16)
     term = penalty.term(context(logits, -logits, penalty.memory()))
     assert torch.allclose(term, torch.full((512,), 2 * 600.0**2))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7])
+def test_two_sided_the_best_critic_is_the_bounded_one_of_the_lecam_divergence(alpha: float) -> None:
+    """-p·D + q·D + λ·(p·(D + α)² + q·(D - α)²) is least at D = (1/2λ - α)·(p - q)/(p + q)."""
+    weight, p, q = 0.3, torch.tensor([0.5, 0.3, 0.2, 0.0]), torch.tensor([0.1, 0.3, 0.2, 0.4])
+    penalty = lecam(weight=weight, one_sided=False, decay=1 - 1e-12)
+    anchors = {"real": torch.tensor(alpha), "fake": torch.tensor(-alpha), "weight": torch.ones(())}
+    D = ((1 / (2 * weight) - alpha) * (p - q) / (p + q)).requires_grad_()
+    on_real = penalty.term(context(D, torch.full((4,), alpha), dict(anchors)))  # the other half at its anchor: nothing
+    on_fake = penalty.term(context(torch.full((4,), -alpha), D, dict(anchors)))
+    loss = (p * (on_real - D) + q * (on_fake + D)).sum()
+    (gradient,) = torch.autograd.grad(loss, D)
+    assert gradient.abs().max() < 1e-6
+    divergence = ((p - q) ** 2 / (p + q)).sum()
+    value = -(loss - weight * alpha**2 * (p + q).sum()).detach()
+    assert torch.allclose(value, weight * (1 / (2 * weight) - alpha) ** 2 * divergence, rtol=1e-5)

@@ -45,8 +45,9 @@ def lecam(
     """λ·((D(x) - α_F)² + (D(G(z)) - α_R)²), α_R and α_F running means of D's logits: neither half may run away.
 
     With few images the discriminator soon knows them by heart and its logits drift apart; each half is drawn to where
-    the other one has been. Under the hinge or Wasserstein loss the generator then follows a LeCam divergence, bounded
-    and smooth. Tseng et al. 2021, arXiv:2104.03310, section 3.
+    the other one has been. Two-sided and in the Wasserstein game, with α_R = -α_F = α, the best logit is
+    (1/2λ - α)·(p - q)/(p + q): bounded, where it was infinite, and what the generator follows is the LeCam divergence
+    Σ (p - q)²/(p + q). Tseng et al. 2021, arXiv:2104.03310, section 3.
 
     One-sided, as in the authors' code, max(D(x) - α_F, 0) and max(α_R - D(G(z)), 0) are squared. A batch whose logits
     aren't finite leaves the means as they were. The means start without a bias to 0, divided by the sum of their
