@@ -182,6 +182,18 @@ def test_spectral_conv_dcgan_has_a_slope_of_at_most_one_where_the_kernels_norm_a
     assert slopes["spectral"] > 2
 
 
+@pytest.mark.parametrize("size", [16, 28, 64])
+def test_spectral_conv_dcgan_knows_the_size_of_each_convolutions_inputs(size: int) -> None:
+    D = dcgan.Discriminator(shape=(1, size, size), width=2, norm="spectral_conv")
+    seen: list[tuple[Any, Any]] = []
+    for part in D.modules():
+        if isinstance(part, SpectralNorm):
+            part.register_forward_hook(lambda part, inputs, _: seen.append((part.size, tuple(inputs[0].shape[2:]))))
+    D(torch.zeros(1, 1, size, size))
+    assert len(seen) >= 3
+    assert all(told == found for told, found in seen)
+
+
 def formats(network: nn.Module, x: Tensor) -> list[tuple[str, bool]]:
     """Which layers inside a network got a feature map that isn't channels_last."""
     seen: list[tuple[str, bool]] = []
