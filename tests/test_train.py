@@ -162,13 +162,20 @@ def test_fresh_fakes_carry_no_graph_and_shared_ones_serve_both(tiny_recipe: Reci
 def test_every_objective_and_penalty_trains_on_every_turn(
     tiny_recipe: Recipe, objective: str, penalty: str | None
 ) -> None:
-    settings = [f"objective={objective}"] + ([f"penalties.{penalty}.every=2"] if penalty else [])
+    settings = [f"objective={objective}", *penalised(penalty, every=2)]
     plan = plan_of(tiny_recipe, *settings)
     (tick,) = list(train(replace(plan, training=replace(plan.training, images=96))))
     assert tick.figures["skipped"] == 0
     assert all(v == v for v in tick.figures.values())  # no NaN
-    if penalty:
+    if penalty and PENALTIES[penalty]().term:
         assert tick.figures[f"loss_discriminator_{penalty}"] >= 0
+
+
+def penalised(name: str | None, *, every: int) -> list[str]:
+    """The settings that switch a penalty on; a projection has no interval."""
+    if name is None:
+        return []
+    return [f"penalties.{name}.every={every}" if PENALTIES[name]().term else f"penalties.{name}.limit=0.05"]
 
 
 def test_images_seen_count_every_discriminator_step(tiny_recipe: Recipe) -> None:
@@ -323,13 +330,20 @@ def test_out_of_memory_ends_in_a_sentence_with_a_batch_that_fits(tmp_path: Path,
     assert "set train.accumulate=" in result.stdout
 
 
-@pytest.mark.parametrize("norm", ["none", "spectral"])
-@pytest.mark.parametrize("penalty", [None, *sorted(PENALTIES)])
+@pytest.mark.parametrize(
+    ("norm", "penalty"),
+    [
+        (norm, penalty)
+        for norm in ("none", "spectral", "spectral_conv")
+        for penalty in (None, *sorted(PENALTIES))
+        if norm == "none" or penalty is None or not PENALTIES[penalty]().project
+    ],
+)
 def test_gradients_lie_in_memory_as_their_weights_do(tiny_recipe: Recipe, norm: str, penalty: str | None) -> None:
     """torch's fused kernels read both in memory order and say nothing where the orders differ."""
     settings = ["generator=dcgan", "generator.width=4", "discriminator=dcgan", "discriminator.width=4",
                 f"discriminator.norm={norm}", "optimizer.discriminator.lr=1e-2"]  # fmt: skip
-    plan = plan_of(tiny_recipe, *settings, *([f"penalties.{penalty}.every=1"] if penalty else []))
+    plan = plan_of(tiny_recipe, *settings, *penalised(penalty, every=1))
     fused, plain = TrainState.start(plan), TrainState.start(plan)
     for player, optimizer in plain.optimizers.items():
         group = optimizer.param_groups[0]

@@ -10,7 +10,7 @@ from torch import nn
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
-from ganforge.layers import SideBySide, SpectralNorm, mixes_samples
+from ganforge.layers import OrthonormalLinear, SideBySide, SpectralNorm, mixes_samples
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
@@ -210,9 +210,9 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
         raise RecipeError(*mistakes)
 
 
-def has_spectral_norm(network: nn.Module) -> bool:
-    """Whether any layer divides its weight by its norm."""
-    return any(isinstance(m, SpectralNorm) for m in network.modules())
+def has(kind: type[nn.Module], network: nn.Module) -> bool:
+    """Whether any layer of a network is of that kind."""
+    return any(isinstance(part, kind) for part in network.modules())
 
 
 def try_networks(plan: Plan) -> list[nn.Module]:
@@ -226,41 +226,22 @@ Rule = tuple[Callable[[], bool], str]
 def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
     """Parts of a game that have no meaning with each other: (whether it is so, the reason and the remedy)."""
     slopes = [p.name for p in penalties if p.term is not None and p.per_sample]
-    clips = [p.name for p in penalties if p.project is not None]
     for_images = [a.name for a in getattr(plan.game, "augmentations", ()) if a.images_only]
     optimizer = plan.parts["optimizer.discriminator"].values["name"]
-
-    def discriminator() -> nn.Module:
-        return plan.networks()["discriminator"]
-
-    game, several = plan.game, plan.training.seeds > 1
-    coupled = [
-        *(f"penalties.{p.name}" for p in penalties if p.memory()),
-        *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
-        *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
-        *(["game.top_k"] if at(getattr(game, "top_k", 1.0), 0) < 1 else []),
-        *(["train.accumulate"] if plan.training.accumulate > 1 else []),
-        *(["train.clip"] if plan.training.clip is not None else []),
-        *(["discriminator.norm"] if several and any(has_spectral_norm(n) for n in try_networks(plan)) else []),
-    ]
+    together = coupled(plan, penalties) if plan.training.seeds > 1 else []
     return [
         (
-            lambda: several and bool(coupled),
-            f"train.seeds = {plan.training.seeds} plays games side by side, and {', '.join(coupled)} would let them "
+            lambda: bool(together),
+            f"train.seeds = {plan.training.seeds} plays games side by side, and {', '.join(together)} would let them "
             "see each other; leave it out, or set train.seeds=1",
         ),
         (
-            lambda: bool(slopes) and mixes_samples(discriminator()),
+            lambda: bool(slopes) and mixes_samples(try_networks(plan)[1]),
             f"penalties.{', penalties.'.join(slopes)}: a gradient penalty is one sample's, and this discriminator "
             "mixes the samples of a batch (batch norm, or a minibatch layer); set discriminator.norm=none or spectral, "
             "and discriminator.minibatch=none",
         ),
-        (
-            lambda: bool(clips) and has_spectral_norm(discriminator()),
-            f"penalties.{', penalties.'.join(clips)}: spectral norm divides each layer's weights by their largest "
-            "singular value, so their size is no bound that clipping could set; leave one out: "
-            f"discriminator.norm=none or penalties.{clips[0] if clips else ''}=none",
-        ),
+        *weight_rules(plan, penalties),
         (
             lambda: bool(for_images) and len(plan.source.shape) != 3,
             f"augment.{', augment.'.join(for_images)}: changes pictures, and these samples are points of shape "
@@ -270,6 +251,46 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
             lambda: getattr(plan.game, "unroll", 0) > 0 and optimizer not in OPTIMIZERS,
             f"game.unroll looks ahead through the discriminator's optimiser, and {optimizer!r} is none that it knows; "
             f"set optimizer.discriminator to {', '.join(OPTIMIZERS)}, or game.unroll=0",
+        ),
+    ]
+
+
+def coupled(plan: Plan, penalties: tuple[Penalty, ...]) -> list[str]:
+    """Keys of the parts through which games side by side would see each other."""
+    game = plan.game
+    return [
+        *(f"penalties.{p.name}" for p in penalties if p.memory() or p.of_batch),
+        *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
+        *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
+        *(["game.top_k"] if at(getattr(game, "top_k", 1.0), 0) < 1 else []),
+        *(["train.accumulate"] if plan.training.accumulate > 1 else []),
+        *(["train.clip"] if plan.training.clip is not None else []),
+        *(["discriminator.norm"] if any(has(SpectralNorm, n) for n in try_networks(plan)) else []),
+    ]
+
+
+def weight_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
+    """Penalties on the discriminator's weights where these don't mean what they count on."""
+    clips = [p.name for p in penalties if p.project is not None]
+    of_weights = [p.name for p in penalties if p.of_weights]
+    of_matrices = [p.name for p in penalties if p.of_weights and p.term is not None]
+    return [
+        (
+            lambda: bool(clips) and has(SpectralNorm, try_networks(plan)[1]),
+            f"penalties.{', penalties.'.join(clips)}: spectral norm divides each layer's weights by their largest "
+            "singular value, so their size is no bound that clipping could set; leave one out: "
+            f"discriminator.norm=none or penalties.{clips[0] if clips else ''}=none",
+        ),
+        (
+            lambda: bool(of_weights) and has(OrthonormalLinear, try_networks(plan)[1]),
+            f"penalties.{', penalties.'.join(of_weights)}: this discriminator's layers are orthonormal whatever "
+            "their weights are, so there is nothing to bring about; "
+            f"set penalties.{of_weights[0] if of_weights else ''}=none",
+        ),
+        (
+            lambda: bool(of_matrices) and all(w.ndim < 2 for w in try_networks(plan)[1].parameters()),
+            f"penalties.{', penalties.'.join(of_matrices)}: this discriminator has no weight matrix that could be "
+            f"orthogonal; set penalties.{of_matrices[0] if of_matrices else ''}=none",
         ),
     ]
 

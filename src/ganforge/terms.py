@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganforge.moment import Memory
 from ganforge.schedules import Number, at
 
-__all__ = ["TERMS", "Scene", "Term", "feature_matching", "historical_averaging", "mode_seeking"]
+__all__ = ["TERMS", "Scene", "Term", "feature_matching", "historical_averaging", "latent_spread", "mode_seeking"]
 
 
 @dataclass
@@ -128,9 +128,32 @@ def mode_seeking(
     return Term("mode_seeking", term)
 
 
+def latent_spread(
+    *,
+    weight: Weight = 0.5,
+    sigma: Annotated[float, Field(gt=0, description="standard deviation of the latents' change")] = 0.03,
+) -> Term:
+    """-λ·‖G(z) - G(z + δ)‖², δ small and Gaussian: each latent's change has to show.
+
+    The generator's half of zCR; the discriminator's is the penalty `latent_consistency`, without which nothing holds
+    this one back: it has no least value where samples have no bounds. Costs a generator pass. Zhao et al. 2020,
+    arXiv:2002.04724, algorithm 2. *Differs:* the square is divided by the number of features, so that the weight
+    doesn't depend on the size of the images.
+    """
+
+    def term(scene: Scene) -> Float[Tensor, " B"]:
+        noise = torch.randn(scene.z.shape, generator=scene.rng, device=scene.z.device, dtype=scene.z.dtype)
+        apart = scene.G(scene.z + sigma * noise) - scene.fake
+        apart = apart.to(torch.promote_types(apart.dtype, torch.float32))  # squares of half floats vanish
+        return -at(weight, scene.images) * apart.square().flatten(1).mean(1)
+
+    return Term("latent_spread", term)
+
+
 TERMS: Mapping[str, Callable[..., Term]] = {
     "feature_matching": feature_matching,
     "historical_averaging": historical_averaging,
+    "latent_spread": latent_spread,
     "mode_seeking": mode_seeking,
 }
 """Name -> function of the term's own parameters, the keys of a recipe's [terms.NAME]."""

@@ -165,6 +165,35 @@ def test_spectral_dcgan_normalises_every_convolution() -> None:
         assert torch.linalg.matrix_norm(norm.weight.flatten(1), 2).item() == pytest.approx(1, abs=0.05)
 
 
+def test_spectral_conv_dcgan_has_a_slope_of_at_most_one_where_the_kernels_norm_allows_more() -> None:
+    """All weights alike and no slope below 0: the steepest that the layers allow is nearly reached."""
+    slopes = {}
+    for norm in ("spectral", "spectral_conv"):
+        D = dcgan.Discriminator(shape=(1, 32, 32), width=4, norm=norm, slope=1.0)
+        with torch.no_grad():
+            for part in D.modules():
+                if isinstance(part, nn.Conv2d):
+                    part.weight.fill_(1.0)
+        advance_spectral_norms(D, steps=200)
+        x = torch.randn(4, 1, 32, 32, requires_grad=True)
+        (gradient,) = torch.autograd.grad(D(x).sum(), x)
+        slopes[norm] = float(gradient.flatten(1).norm(dim=1).max())
+    assert 0.5 < slopes["spectral_conv"] <= 1 + 1e-4
+    assert slopes["spectral"] > 2
+
+
+@pytest.mark.parametrize("size", [16, 28, 64])
+def test_spectral_conv_dcgan_knows_the_size_of_each_convolutions_inputs(size: int) -> None:
+    D = dcgan.Discriminator(shape=(1, size, size), width=2, norm="spectral_conv")
+    seen: list[tuple[Any, Any]] = []
+    for part in D.modules():
+        if isinstance(part, SpectralNorm):
+            part.register_forward_hook(lambda part, inputs, _: seen.append((part.size, tuple(inputs[0].shape[2:]))))
+    D(torch.zeros(1, 1, size, size))
+    assert len(seen) >= 3
+    assert all(told == found for told, found in seen)
+
+
 def formats(network: nn.Module, x: Tensor) -> list[tuple[str, bool]]:
     """Which layers inside a network got a feature map that isn't channels_last."""
     seen: list[tuple[str, bool]] = []

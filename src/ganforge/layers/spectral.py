@@ -20,7 +20,18 @@ class SpectralNorm(nn.Module):
 
     Miyato et al. 2018, arXiv:1802.05957, algorithm 1. *Differs:* there (and in torch) each forward pass in training
     iterates once; here once per discriminator update, however many passes that takes. As there, a convolution's
-    kernel stands for the convolution.
+    kernel stands for the convolution, unless its inputs' `size` is given: then W is the whole linear map from images
+    of that size to feature maps, and u and v are a map and an image. The kernel's σ is the smaller one, by up
+    to √n where n windows share a pixel (4 of side 4 at stride 2), so only the map's own bounds the layer's slope. It
+    costs a convolution of one more image. Power iteration as in Gouk et al. 2021, arXiv:1804.04368.
+
+    Args:
+        layer: the layer whose weight is divided.
+        steps: power iterations in each `advance`. One follows weights that change slowly.
+        size: (height, width) of the convolution's inputs.
+
+    Raises:
+        ValueError: if a size is given with anything but a `Conv2d` that pads with zeros.
 
     >>> layer = SpectralNorm(nn.Linear(3, 2))
     >>> advance(layer, steps=100)
@@ -31,13 +42,30 @@ class SpectralNorm(nn.Module):
     u: Tensor
     v: Tensor
 
-    def __init__(self, layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:
+    def __init__(
+        self,
+        layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear,
+        *,
+        steps: int = 1,
+        size: tuple[int, int] | None = None,
+    ) -> None:
         super().__init__()
-        self.layer = layer
-        rows, columns = self._matrix().shape
-        self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
-        self.register_buffer("v", F.normalize(torch.randn(columns), dim=0))
+        self.layer, self.steps, self.size = layer, steps, size
+        rows, columns = self._shapes()
+        self.register_buffer("u", _unit(torch.randn(rows)))
+        self.register_buffer("v", _unit(torch.randn(columns)))
         advance(self, steps=WARM_UP)
+
+    @torch.no_grad()
+    def _shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of u and v: a feature map and an image, or the sides of the matrix."""
+        if self.size is None:
+            rows, columns = self._matrix().shape
+            return (rows,), (columns,)
+        if not isinstance(self.layer, nn.Conv2d) or self.layer.padding_mode != "zeros" or self.layer.padding == "same":
+            raise ValueError(f"size is for a Conv2d with a number of zeros as padding, not for {self.layer}; leave it")
+        image = (1, self.layer.in_channels, *self.size)
+        return tuple(self._image(torch.zeros(image)).shape), image
 
     def _matrix(self) -> Float[Tensor, "rows columns"]:
         weight = self.layer.weight
@@ -45,11 +73,25 @@ class SpectralNorm(nn.Module):
             weight = weight.transpose(0, 1)
         return weight.flatten(1)
 
+    def _image(self, v: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Wv."""
+        if self.size is None:
+            return torch.mv(self._matrix(), v)
+        conv: nn.Conv2d = self.layer  # type: ignore[assignment]
+        return F.conv2d(v, conv.weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
+
+    def _preimage(self, u: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Wᵀu."""
+        if self.size is None:
+            return torch.mv(self._matrix().t(), u)
+        conv: nn.Conv2d = self.layer  # type: ignore[assignment]
+        left = [_unreached(conv, side, i) for i, side in enumerate(self.size)]
+        return F.conv_transpose2d(u, conv.weight, None, conv.stride, conv.padding, left, conv.groups, conv.dilation)  # type: ignore[arg-type]
+
     def sigma(self) -> Float[Tensor, ""]:
         """The estimate of W's largest singular value; in W's precision, autocast or not."""
-        matrix = self._matrix()
-        with torch.autocast(matrix.device.type, enabled=False):
-            return torch.dot(self.u, torch.mv(matrix, self.v))
+        with torch.autocast(self.u.device.type, enabled=False):
+            return torch.dot(self.u.flatten(), self._image(self.v).flatten())
 
     @property
     def weight(self) -> Float[Tensor, "..."]:
@@ -60,18 +102,28 @@ class SpectralNorm(nn.Module):
         return functional_call(self.layer, {"weight": self.weight}, (x,))
 
 
+def _unit(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """x/|x|."""
+    return F.normalize(x.flatten(), dim=0).view(x.shape)
+
+
+def _unreached(conv: nn.Conv2d, side: int, axis: int) -> int:
+    """How many of the last pixels along an axis no window of the convolution begins to cover."""
+    padding, reach = int(conv.padding[axis]), conv.dilation[axis] * (conv.kernel_size[axis] - 1) + 1
+    return (side + 2 * padding - reach) % conv.stride[axis]
+
+
 @torch.no_grad()
-def advance(norm: SpectralNorm, *, steps: int = 1) -> None:
-    """Power iterations v <- Wᵀu/|Wᵀu|, u <- Wv/|Wv|, in place."""
-    matrix = norm._matrix()
-    with torch.autocast(matrix.device.type, enabled=False):
-        for _ in range(steps):
-            norm.v.copy_(F.normalize(torch.mv(matrix.t(), norm.u), dim=0))
-            norm.u.copy_(F.normalize(torch.mv(matrix, norm.v), dim=0))
+def advance(norm: SpectralNorm, *, steps: int | None = None) -> None:
+    """Power iterations v <- Wᵀu/|Wᵀu|, u <- Wv/|Wv|, in place; the layer's own number of them, if none is given."""
+    with torch.autocast(norm.u.device.type, enabled=False):
+        for _ in range(norm.steps if steps is None else steps):
+            norm.v.copy_(_unit(norm._preimage(norm.u)))
+            norm.u.copy_(_unit(norm._image(norm.v)))
 
 
-def advance_spectral_norms(module: nn.Module, *, steps: int = 1) -> None:
-    """One power iteration in every spectral norm inside `module`: to be called once per discriminator update."""
+def advance_spectral_norms(module: nn.Module, *, steps: int | None = None) -> None:
+    """Power iterations in every spectral norm inside `module`: to be called once per discriminator update."""
     for part in module.modules():
         if isinstance(part, SpectralNorm):
             advance(part, steps=steps)

@@ -103,27 +103,43 @@ def _up(before: int, after: int, kernel: int) -> nn.ConvTranspose2d:
     return nn.ConvTranspose2d(before, after, kernel, stride=2, padding=1, bias=False)
 
 
-def _batch(conv: nn.Conv2d, *, inner: bool) -> list[nn.Module]:
+def _down(before: int, after: int, kernel: int, *, bias: bool) -> nn.Conv2d:
+    return nn.Conv2d(before, after, kernel, stride=2, padding=1, bias=bias)
+
+
+def _batch(conv: nn.Conv2d, *, inner: bool, size: int) -> list[nn.Module]:
     return [conv, nn.BatchNorm2d(conv.out_channels)] if inner else [conv]
 
 
-def _none(conv: nn.Conv2d, *, inner: bool) -> list[nn.Module]:
+def _none(conv: nn.Conv2d, *, inner: bool, size: int) -> list[nn.Module]:
     return [conv]
 
 
-def _spectral(conv: nn.Conv2d, *, inner: bool) -> list[nn.Module]:
+def _spectral(conv: nn.Conv2d, *, inner: bool, size: int) -> list[nn.Module]:
     return [SpectralNorm(conv)]
 
 
-NORMS: dict[str, Callable[..., list[nn.Module]]] = {"batch": _batch, "none": _none, "spectral": _spectral}
-"""How the discriminator normalises a convolution: `norm(conv, inner=...)`, `inner` for all but the first and last."""
+def _spectral_conv(conv: nn.Conv2d, *, inner: bool, size: int) -> list[nn.Module]:
+    return [SpectralNorm(conv, size=(size, size))]
+
+
+NORMS: dict[str, Callable[..., list[nn.Module]]] = {
+    "batch": _batch,
+    "none": _none,
+    "spectral": _spectral,
+    "spectral_conv": _spectral_conv,
+}
+"""How the discriminator normalises a convolution: `norm(conv, inner=..., size=...)`, `inner` for all but the first and
+last, `size` the side of its inputs."""
 
 
 class Discriminator(nn.Module):
     """Images (B, C, H, W) -> logits (B,), halving the size down to 4×4, then one convolution over it.
 
-    The norm is batch norm on all but the first and the last convolution, or none, or spectral norm on all of them.
-    A gradient penalty needs one without batch norm, which mixes samples. *Differs:* gives logits, not probabilities.
+    The norm is batch norm on all but the first and the last convolution, or none, or spectral norm on all of them: of
+    the kernel as a matrix ("spectral"), or of the convolution as a map of images ("spectral_conv"), with which the
+    logit's slope is at most 1. A gradient penalty needs one without batch norm, which mixes samples. *Differs:* gives
+    logits, not probabilities.
 
     Raises RecipeError for a size that isn't 16, 28, 32, 64, 128 or 256.
 
@@ -138,26 +154,29 @@ class Discriminator(nn.Module):
         shape: tuple[int, ...],
         width: Annotated[int, Field(description="channels of the largest feature map", gt=0)] = 64,
         norm: Annotated[
-            Literal["batch", "none", "spectral"],
-            Field(description="normalisation; gradient penalties need 'none' or 'spectral'"),
+            Literal["batch", "none", "spectral", "spectral_conv"],
+            Field(
+                description="batch, none, spectral, or spectral_conv: each convolution's exact norm; gradient "
+                "penalties need any but batch"
+            ),
         ] = "batch",
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
         minibatch: Minibatch = "none",
     ) -> None:
         super().__init__()
         sizes, channels = _plan(shape, width)
-        widths, kernels = [shape[0], *reversed(channels)], [_kernel(*pair) for pair in reversed([*pairwise(sizes)])]
+        widths, steps = [shape[0], *reversed(channels)], reversed([*pairwise(sizes)])
         bias = norm != "batch"
         self.downs = nn.ModuleList(
             nn.Sequential(
-                *NORMS[norm](nn.Conv2d(before, after, kernel, stride=2, padding=1, bias=bias), inner=level > 0),
+                *NORMS[norm](_down(*two, _kernel(*pair), bias=bias), inner=level > 0, size=pair[1]),
                 nn.LeakyReLU(slope, inplace=True),
             )
-            for level, (kernel, (before, after)) in enumerate(zip(kernels, pairwise(widths), strict=True))
+            for level, (pair, two) in enumerate(zip(steps, pairwise(widths), strict=True))
         )
         self.minibatch = MINIBATCH[minibatch]((widths[-1], SMALLEST, SMALLEST))
         last = widths[-1] + int(self.minibatch.extra)  # type: ignore[arg-type]
-        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(last, 1, SMALLEST, bias=bias), inner=False))
+        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(last, 1, SMALLEST, bias=bias), inner=False, size=SMALLEST))
         normal_weights_(self)
         advance_spectral_norms(self, steps=WARM_UP)
         self.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]

@@ -8,18 +8,22 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.penalties.penalty import Context, Interval, Penalty
+from ganforge.penalties.penalty import Context, Interval, Penalty, widened
 from ganforge.schedules import Number, at
 
-__all__ = ["gradient_penalty", "r1", "r2"]
+__all__ = ["dragan", "gradient_penalty", "r1", "r2"]
 
 Gamma = Annotated[Number, Field(description="strength γ of the penalty γ/2·‖∇D‖²; small images like .01 to 1", ge=0)]
+Weight = Annotated[Number, Field(description="strength λ of the penalty λ·(‖∇D‖ - target)²", ge=0)]
+Target = Annotated[float, Field(description="the slope that the critic should have", ge=0)]
+OneSided = Annotated[bool, Field(description="punish only slopes above the target")]
 
 
 def _input_gradient(logits: Float[Tensor, "B ..."], x: Float[Tensor, "B ..."]) -> Float[Tensor, "B features"]:
-    """∇ₓ Σ D, flat per sample, differentiable in D's weights."""
-    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
-    return gradient.flatten(1)
+    """∇ₓ Σ D, flat per sample, differentiable in D's weights; in float32 at least, autocast or not."""
+    with torch.autocast(x.device.type, enabled=False):
+        (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+        return widened(gradient.flatten(1))
 
 
 def _gradient_norm(logits: Float[Tensor, "B ..."], x: Float[Tensor, "B ..."]) -> Float[Tensor, " B"]:
@@ -53,20 +57,35 @@ def r2(*, gamma: Gamma = 1.0, every: Interval = 1) -> Penalty:
     return Penalty("r2", term, frozenset({"fake"}), every)
 
 
+def _uniform(x: Float[Tensor, "B ..."], sizes: tuple[int, ...], rng: torch.Generator) -> Float[Tensor, "B ..."]:
+    """Uniform numbers in [0, 1), in x's precision and on its device."""
+    return torch.rand(sizes, generator=rng, device=rng.device, dtype=x.dtype).to(x.device)
+
+
 def _interpolates(context: Context) -> Float[Tensor, "B ..."]:
     """A random point on the line between each real image and a fake one."""
-    real, fake = context.real.detach(), context.fake.detach()
-    sizes = (len(real),) + (1,) * (real.ndim - 1)
-    epsilon = torch.rand(sizes, generator=context.rng, device=context.rng.device, dtype=real.dtype)
-    return torch.lerp(fake, real, epsilon.to(real.device)).requires_grad_()
+    real = context.real.detach()
+    epsilon = _uniform(real, (len(real),) + (1,) * (real.ndim - 1), context.rng)
+    return torch.lerp(context.fake.detach().to(real.dtype), real, epsilon).requires_grad_()
+
+
+def _surroundings(context: Context, spread: float) -> Float[Tensor, "B ..."]:
+    """Each real image moved a random part of the way to a noisy copy of it."""
+    real = context.real.detach()
+    part = _uniform(real, (len(real),) + (1,) * (real.ndim - 1), context.rng)
+    noise = _uniform(real, tuple(real.shape), context.rng)
+    return (real + part * spread * real.std(unbiased=False) * noise).requires_grad_()
+
+
+def _missed_slope(context: Context, x: Float[Tensor, "B ..."], target: float, one_sided: bool) -> Float[Tensor, " B"]:
+    """(‖∇D(x)‖ - target)² per sample; this pass runs in x's own precision, autocast or not."""
+    with torch.autocast(x.device.type, enabled=False):
+        excess = _gradient_norm(context.ask(x), x) - target
+        return (F.relu(excess) if one_sided else excess).square()
 
 
 def gradient_penalty(
-    *,
-    weight: Annotated[Number, Field(description="strength λ of the penalty λ·(‖∇D‖ - target)²", ge=0)] = 10.0,
-    target: Annotated[float, Field(description="the slope that the critic should have", ge=0)] = 1.0,
-    one_sided: Annotated[bool, Field(description="punish only slopes above the target")] = False,
-    every: Interval = 1,
+    *, weight: Weight = 10.0, target: Target = 1.0, one_sided: OneSided = False, every: Interval = 1
 ) -> Penalty:
     """λ·(‖∇ D(x̂)‖ - 1)² at random points x̂ between real and fake: keeps a Wasserstein critic near 1-Lipschitz.
 
@@ -75,8 +94,28 @@ def gradient_penalty(
 
     def term(context: Context) -> Float[Tensor, " B"]:
         x = _interpolates(context)
-        excess = _gradient_norm(context.ask(x), x) - target
-        excess = F.relu(excess) if one_sided else excess
-        return at(weight, context.images) * excess.square()
+        return at(weight, context.images) * _missed_slope(context, x, target, one_sided)
 
     return Penalty("gradient_penalty", term, frozenset(), every)
+
+
+def dragan(
+    *,
+    weight: Weight = 10.0,
+    target: Target = 1.0,
+    spread: Annotated[float, Field(description="the noise's size in standard deviations of the batch", gt=0)] = 0.5,
+    one_sided: OneSided = False,
+    every: Interval = 1,
+) -> Penalty:
+    """λ·(‖∇ D(x + α·c·s·u)‖ - 1)² around real images: no sharp cliffs beside the data, where games cycle.
+
+    α in [0, 1) is uniform for each image, u for each of its numbers, s the standard deviation of the whole batch and
+    c = `spread`. Kodali et al. 2017, arXiv:1705.07215. *Differs:* the paper's noise is Gaussian; this is
+    the authors' code's, which leads to one side only and goes a random part of the way.
+    """
+
+    def term(context: Context) -> Float[Tensor, " B"]:
+        x = _surroundings(context, spread)
+        return at(weight, context.images) * _missed_slope(context, x, target, one_sided)
+
+    return Penalty("dragan", term, frozenset(), every, of_batch=True)

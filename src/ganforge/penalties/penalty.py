@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganforge.moment import Memory
 
-__all__ = ["Context", "Interval", "Penalty"]
+__all__ = ["Context", "Interval", "Penalty", "widened"]
 
 Interval = Annotated[
     int, Field(description="compute it every n-th discriminator step only, weighted n: cheaper, nearly as good", ge=1)
@@ -57,6 +57,11 @@ class Context:
         return self.D(x) if self.y is None else self.D(x, self.y)
 
 
+def widened(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """x in float32 at least: half precision can hold a logit, but not its square or a sum of a thousand squares."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 @dataclass(frozen=True)
 class Penalty:
     """One term of the discriminator's loss, or a projection of its weights, or both.
@@ -71,6 +76,10 @@ class Penalty:
         memory: () -> the tensors that it keeps between turns, as they are at the start.
         per_sample: whether the term is one sample's own (gradient norms are): then it has no meaning with a
             discriminator that mixes the samples of a batch.
+        of_weights: whether it is about the discriminator's weights as they stand: then it has no meaning where a layer
+            multiplies by something else than its weights.
+        of_batch: whether the number depends on the whole batch or on all weights, so that games that are played side by
+            side would see each other.
     """
 
     name: str
@@ -80,3 +89,5 @@ class Penalty:
     project: Callable[[nn.Module], None] | None = None
     memory: Callable[[], Memory] = dict
     per_sample: bool = True
+    of_weights: bool = False
+    of_batch: bool = False

