@@ -53,7 +53,7 @@ def ada(
     moves up where r > target, else down, by the images seen since over `speed`. While p stays below some .8, what the
     discriminator sees tells all about what it doesn't, and the augmentations don't leak into the generator's images.
 
-    Karras et al. 2020, arXiv:2006.06676, sections 3 and 3.1, appendix B. Their defaults: groups "bgc", target .6,
+    Karras et al. 2020, arXiv:2006.06676, sections 2 and 3, eq. 1, appendix B. Their defaults: groups "bgc", target .6,
     interval 4, speed 500k. *Differs:* p stops at 1, beyond which nothing more can happen; the transformations' own
     differences stand beside them.
 

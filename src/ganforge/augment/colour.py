@@ -1,7 +1,7 @@
 """Changes of colour, all of them together one affine map of a pixel's channels."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ganforge.augment.dice import Dice
@@ -11,7 +11,7 @@ __all__ = ["colour"]
 BRIGHTNESS, CONTRAST, HUE, SATURATION = 0.2, 0.5, torch.pi, 1.0  # units of [-1, 1], octaves, radians, octaves
 
 
-def colour_matrix(dice: Dice, channels: int) -> tuple[Float[Tensor, "B C C"], Float[Tensor, " B"], Float[Tensor, " B"]]:
+def colour_matrix(dice: Dice, channels: int) -> tuple[Float[Tensor, "B C C"], Float[Tensor, " B"], Bool[Tensor, " B"]]:
     """A pixel's linear map A, its brightness b (a pixel x becomes A·(x + b)), and whether any of it takes place.
 
     With v the unit vector of grey, A = c·(ε·vvᵀ + s·R·(I - vvᵀ)): contrast c, luma flip ε, saturation s and the turn R

@@ -60,6 +60,6 @@ def cutout(x: Images, dice: Dice) -> Images:
     happens, inside = dice.happens(), []
     for size in (x.shape[3], x.shape[2]):
         middle = (torch.arange(size, dtype=dice.dtype, device=x.device) + 0.5) / size
-        inside.append((middle - dice.uniform(0, 1)[:, None]).abs() < HOLE / 2)
+        inside.append((middle - dice.uniform(0.0, 1.0)[:, None]).abs() < HOLE / 2)
     hole = inside[1][:, None, :, None] & inside[0][:, None, None, :] & happens[:, None, None, None]
     return x.masked_fill(hole, 0.0)

@@ -44,7 +44,7 @@ class Dice:
 
     def happens(self, p: float | Float[Tensor, ""] | None = None) -> Bool[Tensor, " B"]:
         """True with probability p, never at 0 and always at 1."""
-        return self.uniform(0, 1) < (self.p if p is None else p)
+        return self.uniform(0.0, 1.0) < (self.p if p is None else p)
 
     def maybe(
         self, value: Float[Tensor, " B"], *, neutral: float, p: float | Float[Tensor, ""] | None = None

@@ -29,7 +29,7 @@ def colour(x: Images, dice: Dice) -> Images:
     """Brightness: + U(-.5, .5); saturation: distance from the pixel's mean · U(0, 2); contrast: from the image's mean ·
     U(.5, 1.5)."""
     x = x + dice.uniform(-0.5, 0.5).to(x.dtype)[:, None, None, None]
-    x = about(x.mean(1, keepdim=True), x, dice.uniform(0, 2))
+    x = about(x.mean(1, keepdim=True), x, dice.uniform(0.0, 2.0))
     return about(x.mean((1, 2, 3), keepdim=True), x, dice.uniform(0.5, 1.5))
 
 
@@ -84,9 +84,8 @@ def diff_augment(
 ) -> Augmentation:
     """Every image, real or fake, in both players' turns: colours changed, shifted, a quarter of it cut out.
 
-    Zhao et al. 2020, arXiv:2006.10738, eq. 4 and 5, section 4; strengths as in their code. For few images, where a
-    discriminator would learn them by heart; with thousands in each class colour and translation alone do less harm.
-    *Differs:* named "colour"; the order is always colour, translation, cutout.
+    For few images, which a discriminator would learn by heart. Zhao et al. 2020, arXiv:2006.10738, section 3; strengths
+    as in their code. *Differs:* the order is colour, translation, cutout, however the policy lists them.
     """
     chosen = [transform for name, transform in POLICIES.items() if name in policy]
 

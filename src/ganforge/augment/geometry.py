@@ -55,7 +55,7 @@ def places(
     return column + corner[0], line + corner[1]
 
 
-def picked(x: Images, rows: Int[Tensor, "B h w"], columns: Int[Tensor, "B h w"]) -> Images:
+def picked(x: Images, rows: Int[Tensor, "B h w"], columns: Int[Tensor, "B h w"]) -> Float[Tensor, "B C h w"]:
     """The pixels at those places, each sample its own, the same in all channels."""
     B, C, _, W = x.shape
     flat = (rows * W + columns).flatten(1)[:, None].expand(B, C, -1)  # (B, C, h·w)
@@ -134,10 +134,10 @@ def resampled(x: Images, inverse: Matrices) -> Images:
     return coarse_matrix(H, x.dtype, x.device) @ moved @ coarse_matrix(W, x.dtype, x.device).mT
 
 
-def bilinear(x: Images, rows: Float[Tensor, "B h w"], columns: Float[Tensor, "B h w"]) -> Images:
+def bilinear(x: Images, rows: Float[Tensor, "B h w"], columns: Float[Tensor, "B h w"]) -> Float[Tensor, "B C h w"]:
     """A periodic image between its samples; the last row and column are the first again.
 
-    Plain gathers, which R1 can differentiate twice: the second derivative of `grid_sample` is missing from older PyTorch.
+    Plain gathers, which R1 can differentiate twice: older PyTorch lacks the second derivative of `grid_sample`.
     """
     height, width = (n - 1 for n in x.shape[-2:])
     rows, columns = rows.remainder(height), columns.remainder(width)
