@@ -263,7 +263,7 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
     game, several = plan.game, plan.training.seeds > 1
     coupled = [
         *(f"penalties.{p.name}" for p in penalties if p.memory()),
-        *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
+        *(f"augment.{name}" for name in steered),
         *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
         *(["game.top_k"] if at(getattr(game, "top_k", 1.0), 0) < 1 else []),
         *(["train.accumulate"] if plan.training.accumulate > 1 else []),
