@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ganforge.augment import Augmentation
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
@@ -17,6 +18,7 @@ from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
 from ganforge.schedules import Number, at
 from ganforge.sections import Part
 from ganforge.settings import Averaging, Judging, Recording, Training
+from ganforge.terms import Term
 
 __all__ = ["Plan", "build", "device_named", "new_networks"]
 
@@ -104,7 +106,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
         device=device,
     )
     check(plan, penalties)
-    try_out(plan)
+    try_out(plan, terms)
     return plan
 
 
@@ -135,11 +137,12 @@ def rate(parts: dict[str, Any], player: str) -> Number:
 
 
 @torch.no_grad()
-def try_out(plan: Plan) -> None:
+def try_out(plan: Plan, terms: tuple[Term, ...]) -> None:
     """Two samples through both networks, in evaluation mode.
 
     Raises:
-        RecipeError: if the generator's samples or the discriminator's logits have another shape than the game needs.
+        RecipeError: if the generator's samples or the discriminator's logits have another shape than the game needs, or
+            if the discriminator doesn't show a layer that a term looks at.
     """
     one = replace(plan, training=replace(plan.training, seeds=1))
     players, shape, seen = one.networks(), plan.source.shape, plan.game.seen_shape(plan.source.shape)
@@ -154,6 +157,28 @@ def try_out(plan: Plan) -> None:
     logits = D(torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype))
     if tuple(logits.shape) != (2,):
         raise RecipeError(f"discriminator.name: two logits came out as {tuple(logits.shape)}; they should be (2,)")
+    for term in terms:
+        if term.layer is not None:
+            check_layer(D, torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype), term.name, term.layer)
+
+
+def check_layer(D: nn.Module, x: Tensor, name: str, layer: int) -> None:
+    """See that the discriminator shows the hidden layer that a term looks at.
+
+    Raises:
+        RecipeError: if it doesn't.
+    """
+    if not hasattr(D, "full"):
+        raise RecipeError(
+            f"terms.{name}: this discriminator shows no hidden layers; give it a method full(x, y) that returns a "
+            f"ganforge.layers.Output with its features, or set terms.{name}=none"
+        )
+    count = len(D.full(x).features)  # type: ignore[operator]
+    if not -count <= layer < count:
+        raise RecipeError(
+            f"terms.{name}.layer = {layer}: this discriminator shows {count} hidden layers; "
+            f"choose one from {-count} to {count - 1}"
+        )
 
 
 def new_networks(
@@ -226,7 +251,9 @@ Rule = tuple[Callable[[], bool], str]
 def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
     """Parts of a game that have no meaning with each other: (whether it is so, the reason and the remedy)."""
     slopes = [p.name for p in penalties if p.term is not None and p.per_sample]
-    for_images = [a.name for a in getattr(plan.game, "augmentations", ()) if a.images_only]
+    augmentations: tuple[Augmentation, ...] = getattr(plan.game, "augmentations", ())
+    for_images = [a.name for a in augmentations if a.images_only]
+    steered = [a.name for a in augmentations if a.watch is not None]
     optimizer = plan.parts["optimizer.discriminator"].values["name"]
     together = coupled(plan, penalties) if plan.training.seeds > 1 else []
     return [
@@ -246,6 +273,12 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
             lambda: bool(for_images) and len(plan.source.shape) != 3,
             f"augment.{', augment.'.join(for_images)}: changes pictures, and these samples are points of shape "
             f"{plan.source.shape}; for points there is augment.instance_noise",
+        ),
+        (
+            lambda: bool(steered) and getattr(getattr(plan.game, "objective", None), "level", 0.0) is None,
+            f"augment.{', augment.'.join(steered)}: its strength follows how many real samples the discriminator takes "
+            f"for real, and the logits of this objective decide nothing; fix it, as by augment.ada.p=.2, or choose "
+            "another objective",
         ),
         (
             lambda: getattr(plan.game, "unroll", 0) > 0 and optimizer not in OPTIMIZERS,

@@ -53,12 +53,14 @@ class Term:
         term: scene -> (B,), or (1,) where it is no single sample's; with a graph to the generator's weights.
         memory: generator -> the tensors that it keeps between turns, as they are at the start.
         per_sample: whether the numbers are single samples', not the batch's or the weights'.
+        layer: the discriminator's hidden layer that it looks at; None: it looks at none.
     """
 
     name: str
     term: Callable[[Scene], Float[Tensor, " B"]]
     memory: Callable[[nn.Module], Memory] = lambda G: {}
     per_sample: bool = True
+    layer: int | None = None
 
 
 Weight = Annotated[Number, Field(ge=0, description="weight of the term beside the adversarial loss")]
@@ -73,7 +75,7 @@ def feature_matching(
     *Differs:* the square is divided by the number of features, so that the weight doesn't depend on the width.
 
     Raises:
-        RecipeError: by the game, if the discriminator shows no such layer.
+        RecipeError: by the plan, if the discriminator shows no such layer.
     """
 
     def term(scene: Scene) -> Float[Tensor, " one"]:
@@ -82,7 +84,7 @@ def feature_matching(
         fake = scene.features(scene.fake)[layer].flatten(1).mean(0)
         return at(weight, scene.images) * (fake - real).square().mean().reshape(1)
 
-    return Term("feature_matching", term, per_sample=False)
+    return Term("feature_matching", term, per_sample=False, layer=layer)
 
 
 def historical_averaging(*, weight: Weight = 1.0) -> Term:

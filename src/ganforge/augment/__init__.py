@@ -6,10 +6,16 @@ one is one more function in `AUGMENTATIONS`.
 
 from collections.abc import Callable
 
+from ganforge.augment.ada import ada
 from ganforge.augment.augmentation import Augmentation
+from ganforge.augment.diff_augment import diff_augment
 from ganforge.augment.noise import instance_noise
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "instance_noise"]
+__all__ = ["AUGMENTATIONS", "Augmentation", "ada", "diff_augment", "instance_noise"]
 
-AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {"instance_noise": instance_noise}
+AUGMENTATIONS: dict[str, Callable[..., Augmentation]] = {
+    "instance_noise": instance_noise,
+    "diff_augment": diff_augment,
+    "ada": ada,
+}
 """Name -> function of the augmentation's own parameters, the keys of a recipe's [augment.NAME]."""
