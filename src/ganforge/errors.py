@@ -54,6 +54,10 @@ class TheoryError(GanforgeError):
 
 
 class DivergenceError(GanforgeError):
-    """Three updates in a row had gradients that are not finite."""
+    """Three updates in a row had gradients that are not finite; `bad` is the first tensor that went bad, if known."""
 
     exit_code = 3
+
+    def __init__(self, message: str, *, bad: str = "") -> None:
+        self.bad = bad
+        super().__init__(message)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ganforge.doctor import HEALED, Doctor
 from ganforge.errors import CheckpointError, DivergenceError, RecipeError
 from ganforge.evaluate import (
     Crowd,
@@ -22,38 +23,24 @@ from ganforge.evaluate import (
     reference,
     reporting_split,
 )
+from ganforge.events import Diagnosis, Healed, Judgement, Stage
 from ganforge.features import Extractor, extractor
 from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
 from ganforge.io.folder import EventWriter, RunFolder, environment
 from ganforge.io.report import write_report
 from ganforge.plan import Plan, build
+from ganforge.probe import Probe
 from ganforge.recipe import Recipe, override
 from ganforge.sample import Sampler, find_checkpoint, load, settled
 from ganforge.train import Tick, TrainState, train
 
-__all__ = ["Judgement", "Run", "Stage", "begin", "continued", "recipe_of", "take_weights"]
+__all__ = ["Diagnosis", "Judgement", "Run", "Stage", "begin", "continued", "recipe_of", "take_weights"]
 
 BACKDROP = 2_000  # real samples behind a picture of points
 CHANGEABLE = ("train.images", "train.device", "run.", "judge.")  # keys that don't touch what was trained so far
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Something that takes a while has begun."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The figures of a checkpoint; `best` if no earlier one was better, `final` if on the test split."""
-
-    record: dict[str, Any]
-    best: bool = False
-    final: bool = False
-
-
-Event = Tick | Stage | Judgement
+Event = Tick | Stage | Judgement | Diagnosis | Healed
 
 
 @dataclass
@@ -64,6 +51,7 @@ class Run:
     state: TrainState
     folder: RunFolder
     notes: list[str] = field(default_factory=list)
+    doctor: Doctor = field(default_factory=Doctor)
 
     def play(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Train to the end, or until `stop` says so; either way nothing that was reached is lost."""
@@ -72,10 +60,7 @@ class Run:
             try:
                 yield from self.ticks(stop)
             except DivergenceError as error:
-                self.folder.append(
-                    "findings", {"images": self.state.images, "finding": "not finite", "text": str(error)}
-                )
-                write_report(self.folder)
+                yield from self.died(error)
                 raise
             if stop():
                 self.save()
@@ -87,7 +72,8 @@ class Run:
         """Bring the folder back to where the state is: what was written after its checkpoint will be written again."""
         self.folder.clean()
         self.folder.truncate(self.state.images if self.state.images else -1)
-        self.folder.write_recipe(recipe_text(self.plan))
+        self.folder.write_recipe(recipe_text(self.plan, self.folder.records("findings")))
+        self.doctor = Doctor.of(self.folder, tomllib.loads(self.plan.toml))
         self.mark_best()
 
     def ticks(self, stop: Callable[[], bool]) -> Iterator[Event]:
@@ -96,11 +82,33 @@ class Run:
         if self.state.images == 0:
             self.draw_samples()
         for tick in train(self.plan, self.state, stop=stop):
-            record = {"images": tick.images, **tick.figures}
+            record = {
+                "images": tick.images,
+                **tick.figures,
+                **({"bad": tick.bad} if tick.bad else {}),
+                **self.look(tick),
+            }
             self.folder.append("ticks", record)
             write_event(record)
             yield tick
+            for finding in self.doctor.hears(record):
+                self.folder.append("findings", finding.record(tick.images))
+                yield Diagnosis(finding)
             yield from self.duties(tick)
+
+    def look(self, tick: Tick) -> dict[str, Any]:
+        """The dear measures, at the first tick and at every so many; the numbers of ticks count from the beginning."""
+        every, number = self.plan.recording.probe, tick.images // self.plan.training.tick
+        due = every > 0 and (tick.since == 0 or number % every == 0)
+        return self.probe.look(self.state) if due else {}
+
+    def died(self, error: DivergenceError) -> Iterator[Event]:
+        """The finding of a game that went to infinity, and the report."""
+        record = {"images": self.state.images, "skipped": 3.0, "bad": error.bad}
+        finding = self.doctor.certifies(record)
+        self.folder.append("findings", finding.record(self.state.images) | {"text": str(error)})
+        write_report(self.folder)
+        yield Diagnosis(finding)
 
     def duties(self, tick: Tick) -> Iterator[Event]:
         """Samples, a judgement, a checkpoint: each where its interval was crossed since the last tick."""
@@ -146,6 +154,11 @@ class Run:
     def judgements(self) -> list[dict[str, Any]]:
         """What checkpoints were chosen by so far."""
         return [r for r in self.folder.records("evaluations") if not r.get("final")]
+
+    @cached_property
+    def probe(self) -> Probe:
+        """What looks at the game every few ticks."""
+        return Probe(self.plan)
 
     @cached_property
     def extractor(self) -> Extractor:
@@ -331,9 +344,10 @@ def latest_whole(folder: RunFolder, notes: list[str]) -> tuple[dict[str, torch.T
     return None
 
 
-def recipe_text(plan: Plan) -> str:
-    """A run's recipe.toml: the recipe's name, then every key."""
-    return f"# {plan.name}\n{plan.toml}"
+def recipe_text(plan: Plan, findings: Iterable[dict[str, Any]] = ()) -> str:
+    """A run's recipe.toml: the recipe's name, what was changed in it to heal the run, then every key."""
+    healed = [f"# healed at {r['images']:,} images seen: {r['remedy']}" for r in findings if r["finding"] == HEALED]
+    return "\n".join([f"# {plan.name}", *healed, plan.toml])
 
 
 def read_recipe(folder: RunFolder) -> Recipe:

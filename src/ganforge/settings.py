@@ -47,6 +47,9 @@ class Recording:
     checkpoint: Annotated[int, Field(gt=0, description="images seen between two checkpoints")] = 100_000
     keep: Annotated[int, Field(gt=0, description="checkpoints kept besides the best one")] = 2
     samples: Annotated[int, Field(gt=0, description="images seen between two sample grids")] = 50_000
+    probe: Annotated[
+        int, Field(ge=0, description="ticks between two looks at diversity, dead units, held-out logits; 0: none")
+    ] = 5
     grid: Annotated[int, Field(gt=0, le=1024, description="images in a sample grid, seeds 0, 1, 2, ...")] = 64
 
 

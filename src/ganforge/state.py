@@ -1,6 +1,7 @@
 """The one object that holds all that changes while a run goes on: what isn't in it doesn't survive."""
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class TrainState:
         turns: player -> updates made, skipped ones included.
         skipped: player -> (updates left out in a row just now, the longest such row since the last tick).
         sums: player -> signal -> sum over that player's turns since the last tick, those left out not counted.
+        bad: the first figure that was not finite since the last tick, by name; empty if all were.
         unread: (player, signal -> number on the device) of the latest turns, which `fold` adds to these.
         tick_images: images seen at the last tick.
         seconds: time spent in rounds, over the whole run.
@@ -51,6 +53,7 @@ class TrainState:
     turns: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, tuple[int, int]] = field(default_factory=dict)
     sums: dict[str, dict[str, float]] = field(default_factory=dict)
+    bad: str = ""
     unread: list[tuple[str, dict[str, Tensor]]] = field(default_factory=list)
     tick_images: int = 0
     seconds: float = 0.0
@@ -115,12 +118,15 @@ class TrainState:
         row, longest = self.skipped[player]
         if figures["skipped"]:
             sums["skipped"] += 1.0
+            self.bad = self.bad or first_bad(figures)
             self.skipped[player] = (row + 1, max(longest, row + 1))
             return
         self.skipped[player] = (0, longest)
         sums["turns"] += 1.0
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + value
+        whole = f"loss_{player}"
+        sums[f"square_{whole}"] = sums.get(f"square_{whole}", 0.0) + figures[whole] ** 2
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by a dotted name: a checkpoint's content."""
@@ -135,7 +141,7 @@ class TrainState:
     def record(self) -> dict[str, Any]:
         """Everything else: plain numbers."""
         self.fold()
-        names = ("images", "position", "turns", "tick_images", "seconds", "tick_seconds", "skipped", "sums")
+        names = ("images", "position", "turns", "tick_images", "seconds", "tick_seconds", "skipped", "sums", "bad")
         return {name: getattr(self, name) for name in names}
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
@@ -156,6 +162,11 @@ class TrainState:
         for name, value in record.items():
             setattr(self, name, value)
         self.skipped = {player: (row, longest) for player, (row, longest) in self.skipped.items()}
+
+
+def first_bad(figures: Mapping[str, float]) -> str:
+    """The figure that went bad first in a turn: logits before losses, a gradient last."""
+    return next((name for name, value in reversed(figures.items()) if not math.isfinite(value)), "")
 
 
 def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.autopsy import first_bad_tensor
 from ganforge.batch import Batch
 from ganforge.data import Stream
 from ganforge.errors import DivergenceError, MemoryLimitError
@@ -39,14 +40,17 @@ class Tick:
         since: images seen at the tick before.
         figures: means since the last tick: `loss_*` by player and term, `d_real` and `d_fake` (D(real) and D(G(z)):
             probabilities where the objective has a link, else logits), `gradient_norm_*` by player before clipping,
+            `real_logits`, `fake_logits`, D's `accuracy`, `band_loss_*` (a loss's standard deviation within the tick),
             `lr_*`, `images_per_second`, `seconds`, and `skipped`, the number of updates left out.
         state: the game, for whoever wants to look at it or to save it.
+        bad: the first figure that was not finite, by name; empty if all were.
     """
 
     images: int
     since: int
     figures: dict[str, float]
     state: TrainState
+    bad: str = ""
 
 
 def train(
@@ -184,28 +188,39 @@ def read_tick(plan: Plan, state: TrainState) -> Tick:
     state.fold()
     state.tick_seconds += time.perf_counter() - start  # a GPU's work is waited for here
     figures = {"skipped": 0.0}
-    for sums in state.sums.values():
-        turns = sums["turns"]
+    for player, sums in state.sums.items():
         figures["skipped"] += sums["skipped"]
-        figures |= {k: v / turns if turns else float("nan") for k, v in sums.items() if k not in ("turns", "skipped")}
+        figures |= means(sums, f"loss_{player}")
     figures |= {f"lr_{p}": at(rate, state.images) for p, rate in plan.rates.items()}
     state.seconds += state.tick_seconds
     figures["images_per_second"] = (state.images - state.tick_images) / max(state.tick_seconds, 1e-9)
     figures["seconds"] = state.seconds
     since, state.tick_images = state.tick_images, state.images
+    bad, state.bad = state.bad, ""
     state.sums, state.tick_seconds = {}, 0.0
-    raise_if_diverged(plan, state)
-    return Tick(state.images, since, figures, state)
+    raise_if_diverged(plan, state, bad)
+    return Tick(state.images, since, figures, state, bad)
 
 
-def raise_if_diverged(plan: Plan, state: TrainState) -> None:
+def means(sums: dict[str, float], loss: str) -> dict[str, float]:
+    """The means over a player's turns, and the standard deviation of its whole loss; NaN if every turn was left out."""
+    turns = sums["turns"] or float("nan")
+    mean = {name: value / turns for name, value in sums.items() if name not in ("turns", "skipped")}
+    square = mean.pop(f"square_{loss}", float("nan"))
+    return mean | {f"band_{loss}": max(square - mean.get(loss, 0.0) ** 2, 0.0) ** 0.5}
+
+
+def raise_if_diverged(plan: Plan, state: TrainState, bad: str) -> None:
     """End a run whose updates were left out `ROW` times in a row."""
     rates = " or ".join(f"optimizer.{p}.lr (now {at(r, state.images):g})" for p, r in plan.rates.items())
     for player, (_, longest) in state.skipped.items():
         if longest >= ROW:
+            bad = first_bad_tensor(plan, state) or bad
             raise DivergenceError(
-                f"the {player}'s gradient was not finite in {longest} updates in a row before image {state.images}; "
-                f"its weights are those from before; lower {rates}, or set train.clip=1"
+                f"the {player}'s gradient was not finite in {longest} updates in a row before image {state.images}"
+                f"{f', beginning with {bad}' if bad else ''}; its weights are those from before; lower {rates}, or set "
+                "train.clip=1",
+                bad=bad,
             )
     state.skipped = {player: (row, 0) for player, (row, _) in state.skipped.items()}
 

@@ -169,9 +169,21 @@ class NoiseGame:
                 augmentation.watch(real_logits.detach() - (self.objective.level or 0.0), moment)
 
     def beliefs(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """D(real) and D(G(z)): probabilities where the objective has a link, else the bare logits."""
-        link = self.objective.probability or (lambda logit: logit)
-        return {"d_real": link(real_logits.detach().float()), "d_fake": link(fake_logits.detach().float())}
+        """D(real) and D(G(z)), probabilities where the objective has a link, else the bare logits; those logits; and
+        D's accuracy: the share on the right side of the level where it decides, or of pairs in the right order."""
+        link, level = self.objective.probability or (lambda logit: logit), self.objective.level
+        real, fake = real_logits.detach().float(), fake_logits.detach().float()
+        if level is None:
+            accuracy = (real - fake).sign_().mul_(0.5).add_(0.5)  # 1 or 0, a tie .5
+        else:
+            accuracy = (real - level).sign_().sub_((fake - level).sign_()).mul_(0.25).add_(0.5)
+        return {
+            "d_real": link(real),
+            "d_fake": link(fake),
+            "real_logits": real,
+            "fake_logits": fake,
+            "accuracy": accuracy,
+        }
 
 
 def noise(G: nn.Module, count: int, rng: torch.Generator) -> Tensor:

@@ -1,0 +1,76 @@
+"""Remedies: one change of the recipe each, written as KEY=VALUE; which of them depends on what the recipe has already.
+
+The order of a ladder is by how directly a rung meets the cause. After a rung was taken the recipe has it, so the next
+finding of the same kind gets the next rung.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ganforge.diagnosis.trace import Trace
+
+__all__ = ["balanced", "rate", "slower", "stabilised", "unsaturated"]
+
+MIXING = {"batch"}  # norms with which a gradient penalty means nothing
+
+
+def rate(trace: Trace, player: str) -> float:
+    """A player's learning rate: the last one that was recorded, else what the recipe begins with."""
+    seen = trace[f"lr_{player}"]
+    if len(seen) and seen[-1] == seen[-1]:
+        return float(seen[-1])
+    value = trace.setting(f"optimizer.{player}.lr", 2e-4)
+    return float(value.get("start", value.get("values", [2e-4])[0])) if isinstance(value, Mapping) else float(value)
+
+
+def toml(value: Any) -> str:
+    """A number, a list or a schedule on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {toml(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return f'"{value}"' if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def slower(trace: Trace, player: str, factor: float) -> str:
+    """A player's learning rate divided; a schedule keeps its form.
+
+    >>> import numpy as np
+    >>> recipe = {"optimizer": {"generator": {"lr": {"schedule": "cosine", "start": 0.01, "end": 0.001, "images": 9}}}}
+    >>> slower(Trace.of([], recipe=recipe), "generator", 10)
+    'optimizer.generator.lr={schedule = "cosine", start = 0.001, end = 0.0001, images = 9}'
+    """
+    value = trace.setting(f"optimizer.{player}.lr", 2e-4)
+    if not isinstance(value, Mapping):
+        return f"optimizer.{player}.lr={toml(float(value) / factor)}"
+    scaled = {k: float(v) / factor if k in ("start", "end") else v for k, v in value.items()}
+    if "values" in scaled:
+        scaled["values"] = [float(v) / factor for v in scaled["values"]]
+    return f"optimizer.{player}.lr={toml(scaled)}"
+
+
+def balanced(trace: Trace, player: str) -> str | None:
+    """The faster player's rate brought down to the other's, where it is more than 1.5 times as large."""
+    other = {"generator": "discriminator", "discriminator": "generator"}[player]
+    mine, theirs = rate(trace, player), rate(trace, other)
+    return slower(trace, player, mine / theirs) if mine > 1.5 * theirs > 0 else None
+
+
+def unsaturated(trace: Trace) -> str | None:
+    """The loss that doesn't saturate, in place of the one that does."""
+    return "objective=non_saturating" if trace.setting("objective.name") == "minimax" else None
+
+
+def stabilised(trace: Trace) -> str | None:
+    """What keeps D flat around the data: R1, in the data's own scale; instance noise where D mixes samples and R1
+    means nothing. None where it is there already, or the critic has a penalty of its own."""
+    penalties, augment = trace.setting("penalties", {}), trace.setting("augment", {})
+    points = trace.setting("discriminator.name") == "points"
+    mixing = trace.setting("discriminator.norm") in MIXING or trace.setting("discriminator.minibatch", "none") != "none"
+    if mixing:
+        return None if "instance_noise" in augment else f"augment.instance_noise.sigma={0.05 if points else 0.1}"
+    if "r1" in penalties or "gradient_penalty" in penalties:
+        return None
+    if trace.setting("objective.name") == "wasserstein":
+        return f"penalties.gradient_penalty.weight={1.0 if points else 10.0}"
+    return f"penalties.r1.gamma={0.1 if points else 1.0}"

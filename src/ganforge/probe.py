@@ -1,0 +1,257 @@
+"""What is too dear to measure in every step: looked at every few ticks, on fixed latents and fixed real samples.
+
+A look draws from none of the game's random states and leaves every weight and buffer as it was, so a run that is looked
+at has the same bits as one that isn't.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ganforge.data import Split
+from ganforge.games.packing import packed
+from ganforge.layers import SpectralNorm
+from ganforge.plan import Plan
+from ganforge.schedules import at
+from ganforge.state import TrainState
+
+__all__ = ["Probe", "largest_singular_value", "silent_share", "update_ratio"]
+
+COUNT = 512  # latents, and real samples of a kind
+MOST_TRAIN = 5_000  # training samples among which a fake's nearest is sought
+PLACES = 16  # anchors where no modes are known
+NEIGHBOURS = 3
+ITERATIONS = 10  # power iterations: a few per cent below the norm at worst
+SEED = 2**33  # of latents that no sampler and no game draws
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Fixed latents and real samples of a plan, and what a game in progress makes of them.
+
+    `look(state)` gives, by name:
+
+    - `diversity`: mean distance between two fakes, over that between two reals; `spacing`: the same of the distance to
+      the nearest other one.
+    - `coverage`: share of reals that have a fake as near as their third real neighbour (Naeem et al. 2020).
+    - `places`: shares of the fakes at each mode (where modes are unknown: nearest to each of 16 reals), a list, and
+      `modes`: the number of places that they fill, e^entropy, over that of the reals.
+    - `held_out_auc`: how often a training sample has a larger logit than a held-out one; .5 where D can't tell.
+    - `nearest_train`: median distance from a fake to its nearest training sample, over that from a held-out sample.
+    - `dead_*`: share of a player's hidden units that say the same to every sample.
+    - `spectral_norm_*`: the largest singular value of any of a player's layers.
+    - `update_ratio_*`: length of a player's last update, over that of its weights (Adam and AdamW).
+    - `gradient_norm_output`: mean norm of the generator's gradient at a fake; `slope`: mean size of its loss's slope in
+      the logit, 0 where the loss saturates.
+    - `duplicates`, `constant_channels`, `labels`: of the data, see `data_faults`.
+    """
+
+    plan: Plan
+
+    @cached_property
+    def z(self) -> Tensor:
+        """The latents, (512, z_dim)."""
+        z_dim: int = self.plan.networks()["generator"].z_dim  # type: ignore[assignment]
+        return torch.randn(COUNT, z_dim, generator=torch.Generator().manual_seed(SEED)).to(self.plan.device)
+
+    @cached_property
+    def trained(self) -> Tensor:
+        """Training samples, some thousand."""
+        return self.read(self.plan.source.train, MOST_TRAIN)
+
+    @cached_property
+    def held_out(self) -> Tensor:
+        """Samples that the game never sees, where there are some; else training samples."""
+        split = self.plan.source.held_out
+        return self.trained[-COUNT:] if split is None else self.read(split, COUNT)
+
+    @cached_property
+    def anchors(self) -> Float[Tensor, "K D"]:
+        """What fakes are sorted by: the modes, or some reals."""
+        mixture = self.plan.source.mixture
+        known = mixture is not None and len(mixture.means) > 1
+        return mixture.means.to(self.plan.device) if known else self.held_out[:PLACES].flatten(1)  # type: ignore[union-attr]
+
+    @cached_property
+    def faults(self) -> dict[str, float]:
+        """What is wrong with the data themselves; asked once."""
+        return data_faults(self.trained, self.plan.source.train.labels)
+
+    def read(self, split: Split, most: int) -> Tensor:
+        """Samples of a split, evenly chosen, as the game sees them, on its device."""
+        count = min(most, len(split))
+        x = split.read(torch.arange(count) * len(split) // count).to(self.plan.device)
+        return (x.float() - 127.5) / 127.5 if x.dtype == torch.uint8 else x
+
+    def look(self, state: TrainState) -> dict[str, Any]:
+        """Every measure by name; see the class."""
+        G, D = state.players["generator"], state.players["discriminator"]
+        devices = [self.plan.device] if self.plan.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(0)
+            with torch.no_grad(), silences(G) as dead_generator:
+                fake = untouched(G, self.z)
+            with torch.no_grad(), silences(D) as dead_discriminator:
+                untouched(D, self.packs(self.held_out))
+            seen = self.beliefs(D) | self.lessons(D, fake)
+        seen |= {"dead_generator": mean(dead_generator), "dead_discriminator": mean(dead_discriminator)}
+        with torch.no_grad():
+            return seen | self.crowd(fake) | self.sizes(state) | self.faults
+
+    def packs(self, x: Tensor) -> Tensor:
+        """Samples as D takes them, side by side where the game packs; the rest that fills no pack is left out."""
+        m = self.plan.game.seen_shape(self.plan.source.shape)[0] // self.plan.source.shape[0]
+        return packed(x[: len(x) // m * m], m)
+
+    @torch.no_grad()
+    def beliefs(self, D: nn.Module) -> dict[str, float]:
+        """Whether D knows training samples from others."""
+        if self.plan.source.held_out is None:
+            return {}
+        known, new = (untouched(D, self.packs(x[:COUNT])) for x in (self.trained, self.held_out))
+        return {"held_out_auc": float(torch.heaviside(known[:, None] - new, known.new_tensor(0.5)).mean())}
+
+    def lessons(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
+        """What the generator is told at its output."""
+        objective = getattr(self.plan.game, "objective", None)
+        if objective is None:
+            return {}
+        fake = fake.detach().requires_grad_()
+        with torch.enable_grad():
+            logits = untouched(D, self.packs(fake))
+            real = untouched(D, self.packs(self.trained[:COUNT])).detach() if objective.paired else logits.detach()
+            count = min(len(real), len(logits))
+            loss = objective.g(real=real[:count], fake=logits[:count]).sum()
+            slope, gradient = torch.autograd.grad(loss, (logits, fake))
+        return {
+            "slope": float(slope.abs().mean()),
+            "gradient_norm_output": float(gradient.flatten(1).norm(dim=1).mean()),
+        }
+
+    def crowd(self, fake: Tensor) -> dict[str, Any]:
+        """How the fakes lie among the reals."""
+        x, y = self.held_out.flatten(1), fake.float().flatten(1)
+        known = self.trained.flatten(1)
+        among, between, across = torch.cdist(x, x), torch.cdist(y, y), torch.cdist(x, y)
+        near = [d.clone().fill_diagonal_(torch.inf).sort(dim=1).values for d in (among, between)]
+        counts = [shares(points, self.anchors) for points in (x, y)]
+        return {
+            "diversity": float(between.mean() / among.mean()),
+            "spacing": float(near[1][:, 0].median() / near[0][:, 0].median()),
+            "coverage": float((across.amin(1) <= near[0][:, min(NEIGHBOURS, len(x) - 1) - 1]).float().mean()),
+            "modes": perplexity(counts[1]) / perplexity(counts[0]),
+            "places": [round(share, 6) for share in counts[1].tolist()],
+            "nearest_train": float(torch.cdist(y, known).amin(1).median() / torch.cdist(x, known).amin(1).median()),
+        }
+
+    def sizes(self, state: TrainState) -> dict[str, float]:
+        """Of weights and updates."""
+        found: dict[str, float] = {}
+        for player, network in state.players.items():
+            found[f"spectral_norm_{player}"] = max(map(largest_singular_value, matrices(network)), default=0.0)
+            ratio = update_ratio(state.optimizers[player], lr=at(self.plan.rates[player], state.images))
+            found |= {} if ratio is None else {f"update_ratio_{player}": ratio}
+        return found
+
+
+def untouched(network: nn.Module, x: Tensor) -> Tensor:
+    """A network's output in training, its buffers as they were before."""
+    return functional_call(network, {name: buffer.clone() for name, buffer in network.named_buffers()}, (x,))
+
+
+def mean(values: list[float]) -> float:
+    """The mean; 0 of nothing."""
+    return sum(values) / len(values) if values else 0.0
+
+
+@contextmanager
+def silences(network: nn.Module) -> Iterator[list[float]]:
+    """Within it the share of silent units of each activation that runs is added to the list."""
+    found: list[float] = []
+
+    def hear(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        found.append(silent_share(output))
+
+    hooks = [part.register_forward_hook(hear) for part in network.modules() if isinstance(part, ACTIVATIONS)]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def silent_share(activation: Float[Tensor, "B C ..."]) -> float:
+    """The share of units (channels) that are the same number for every sample and place.
+
+    >>> silent_share(torch.tensor([[0.0, 1.0], [0.0, 2.0]]))
+    0.5
+    """
+    units = activation.float().transpose(0, 1).flatten(1)  # (C, B * places)
+    return float((units.amax(1) - units.amin(1) <= 1e-6 * units.abs().amax()).float().mean())
+
+
+def shares(points: Float[Tensor, "N D"], anchors: Float[Tensor, "K D"]) -> Float[Tensor, " K"]:
+    """The share of the points that is nearest to each anchor."""
+    return torch.bincount(torch.cdist(points, anchors).argmin(1), minlength=len(anchors)).float() / len(points)
+
+
+def perplexity(probability: Float[Tensor, " K"]) -> float:
+    """e^entropy: how many equally full places would be as mixed."""
+    return float(torch.special.entr(probability).sum().exp())
+
+
+def matrices(network: nn.Module) -> Iterator[Float[Tensor, "rows columns"]]:
+    """The linear maps of a network's layers, kernels of convolutions as matrices; what is normalised, normalised."""
+    bounded = [part for part in network.modules() if isinstance(part, SpectralNorm)]
+    inside = {id(part.layer) for part in bounded}
+    for part in network.modules():
+        weight = getattr(part, "weight", None)
+        if isinstance(weight, Tensor) and weight.ndim > 1 and id(part) not in inside:
+            yield weight.detach().float().flatten(1)
+
+
+def largest_singular_value(matrix: Float[Tensor, "rows columns"]) -> float:
+    """The spectral norm from below, by power iteration from a fixed vector.
+
+    >>> round(largest_singular_value(torch.diag(torch.tensor([3.0, 1.0]))), 3)
+    3.0
+    """
+    v = torch.ones(matrix.shape[1], device=matrix.device) + torch.arange(matrix.shape[1], device=matrix.device) % 7
+    for _ in range(ITERATIONS):
+        v = torch.mv(matrix.t(), torch.mv(matrix, nn.functional.normalize(v, dim=0)))
+    return float(torch.mv(matrix, nn.functional.normalize(v, dim=0)).norm())
+
+
+def update_ratio(optimizer: torch.optim.Optimizer, *, lr: float) -> float | None:
+    """The length of Adam's last update over that of the weights, from the moments it left; None for other optimisers
+    and before the first step."""
+    moved, weight = 0.0, 0.0
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            slot = optimizer.state.get(p, {})
+            if "exp_avg_sq" not in slot:
+                return None
+            first, second = (1 - beta ** float(slot["step"]) for beta in group["betas"])
+            step = lr * slot["exp_avg"] / max(first, 1e-30)
+            root = (slot["exp_avg_sq"] / max(second, 1e-30)).sqrt() + group["eps"]
+            moved += float((step / root).square().sum())
+            weight += float(p.detach().square().sum())
+    return (moved / weight) ** 0.5 if weight else None
+
+
+def data_faults(x: Tensor, labels: Tensor | None) -> dict[str, float]:
+    """Of some thousand training samples: the share that is there before, bit for bit; channels of one value, where
+    there are several; and the number of different labels, where there are labels."""
+    rows = x.flatten(1)
+    faults = {"duplicates": 1 - len(torch.unique(rows, dim=0)) / len(rows)}
+    channels = x.transpose(0, 1).flatten(1)
+    faults["constant_channels"] = float((channels.amax(1) == channels.amin(1)).sum()) if len(channels) > 1 else 0.0
+    return faults | ({} if labels is None else {"labels": float(len(labels.unique()))})
