@@ -33,6 +33,8 @@ FLOORS: list[list[str]] = [
         "autopsy",
         "train",
         "doctor",
+        "events",
+        "inheritance",
         "run",
         "heal",
     ],

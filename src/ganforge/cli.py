@@ -21,6 +21,9 @@ app = typer.Typer(
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or one checkpoint in it")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, for programs")]
+Heal = Annotated[
+    bool, typer.Option("--heal", help="where the doctor is sure: back to the last good checkpoint, on with its remedy")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
 Settings = Annotated[
     list[str] | None,
@@ -38,6 +41,8 @@ def train(
     out: Annotated[Path | None, typer.Option(help="the run folder to make; default: runs/RECIPE")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; short for train.device")] = None,
     init_from: Annotated[Path | None, typer.Option(help="start from the weights of this run or checkpoint")] = None,
+    *,
+    heal: Heal = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a GAN and judge it.
@@ -54,11 +59,11 @@ def train(
     from ganforge import commands
 
     words = [w for w in (recipe, *(settings or [])) if w]
-    commands.train(words, data=data, out=out, device=device, init_from=init_from, as_json=as_json)
+    commands.train(words, data=data, out=out, device=device, init_from=init_from, heal=heal, as_json=as_json)
 
 
 @app.command()
-def resume(run: RunFolder, settings: Settings = None, as_json: AsJson = False) -> None:
+def resume(run: RunFolder, settings: Settings = None, heal: Heal = False, as_json: AsJson = False) -> None:
     """Go on with a run that was stopped, killed or finished.
 
     The result has the same bits as a run that was never stopped. To train longer than planned:
@@ -67,7 +72,18 @@ def resume(run: RunFolder, settings: Settings = None, as_json: AsJson = False) -
     """
     from ganforge import commands
 
-    commands.resume(run, settings or [], as_json=as_json)
+    commands.resume(run, settings or [], heal=heal, as_json=as_json)
+
+
+@app.command()
+def doctor(run: RunFolder, as_json: AsJson = False) -> None:
+    """Say what is wrong with a run: since when, by what evidence, how surely, and one change of the recipe against it.
+
+    Reads what the run has recorded, while it trains or after. Exit code 0: healthy; 1: there are findings.
+    """
+    from ganforge import commands
+
+    commands.doctor(run, as_json=as_json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells
+from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate as judged
 from ganforge.evaluate import extractor_name, reporting_split
@@ -29,18 +30,25 @@ from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, reci
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
-__all__ = ["bench_modes", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
+__all__ = ["bench_modes", "doctor", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
 
 
 def train(
-    words: list[str], *, data: str | None, out: Path | None, device: str | None, init_from: Path | None, as_json: bool
+    words: list[str],
+    *,
+    data: str | None,
+    out: Path | None,
+    device: str | None,
+    init_from: Path | None,
+    heal: bool,
+    as_json: bool,
 ) -> None:
     """Begin a run and carry it out."""
     name, settings = (DEFAULT, words) if not words or "=" in words[0] else (words[0], words[1:])
     settings = settings_for({"data.source": data, "train.device": device}, settings)
     recipe = override(load_recipe(name), settings)
     path = out or free_folder(Path("runs") / recipe.name)
-    carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), as_json=as_json)
+    carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), heal=heal, as_json=as_json)
 
 
 def settings_for(options: dict[str, str | None], settings: list[str]) -> list[str]:
@@ -62,23 +70,33 @@ def free_folder(path: Path) -> Path:
     return next(p for p in candidates if not p.exists())
 
 
-def resume(path: Path, settings: list[str], *, as_json: bool) -> None:
+def resume(path: Path, settings: list[str], *, heal: bool, as_json: bool) -> None:
     """Take a run up and carry it out."""
     run = continued(path, settings=settings)
     if run.complete:
         view.say(f"{path} is complete at {run.state.images:,} images; to go on: ganforge resume {path} train.images=N")
         view.result(run.final, as_json=as_json)
     else:
-        carry_out(run, as_json=as_json)
+        carry_out(run, heal=heal, as_json=as_json)
 
 
-def carry_out(run: Run, *, as_json: bool) -> None:
+def carry_out(run: Run, *, heal: bool, as_json: bool) -> None:
     """Play a run to its end, or to a signal: then exit with 128 plus the signal's number."""
-    signalled = view.watch(run)
+    signalled = view.watch(run, heal=heal)
     if signalled:
         view.say(f"saved at {run.state.images:,} images; go on with: ganforge resume {run.folder.path}")
         sys.exit(128 + signalled)
     view.result(run.final, as_json=as_json)
+
+
+def doctor(path: Path, *, as_json: bool) -> None:
+    """Say what a run's trace shows; exit with 1 if that is a failure."""
+    trace = read_trace(path)
+    found = diagnose(trace)
+    images = int(trace.images[-1]) if len(trace.images) else 0
+    view.findings(path, found, len(trace.images), images, as_json=as_json)
+    if found:
+        sys.exit(1)
 
 
 def sample(path: Path, seeds: str, out: Path, *, batch: int, device: str, as_json: bool) -> None:

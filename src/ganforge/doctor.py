@@ -20,17 +20,19 @@ class Doctor:
         recipe: the recipe's sections.
         rows: the ticks' records.
         known: names of the findings that were said.
+        present: the findings that show now, the surest first.
     """
 
     recipe: Mapping[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     known: set[str] = field(default_factory=set)
+    present: list[Finding] = field(default_factory=list)
 
     @classmethod
     def of(cls, folder: RunFolder, recipe: Mapping[str, Any]) -> "Doctor":
         """A doctor who has read what a run's folder holds; of a healed run, what came after the last change."""
         rows, said = folder.records("ticks"), folder.records("findings")
-        since = max((r["images"] for r in said if r["finding"] == HEALED), default=-1)
+        since = next((r["images"] for r in reversed(said) if r["finding"] == HEALED), -1)
         return cls(
             recipe, [r for r in rows if r["images"] > since], {r["finding"] for r in said if r["images"] > since}
         )
@@ -38,12 +40,15 @@ class Doctor:
     def hears(self, record: Mapping[str, Any]) -> list[Finding]:
         """The findings that a new tick's record brings about."""
         self.rows.append(dict(record))
-        new = [f for f in diagnose(Trace.of(self.rows, recipe=self.recipe)) if f.name not in self.known]
+        self.present = diagnose(Trace.of(self.rows, recipe=self.recipe))
+        new = [f for f in self.present if f.name not in self.known]
         self.known |= {f.name for f in new}
         return new
 
     def certifies(self, record: Mapping[str, Any]) -> Finding:
         """The finding of a game that has gone to infinity."""
-        found = FINDINGS["not_finite"].check(Trace.of([*self.rows, record], recipe=self.recipe))
+        self.rows.append(dict(record))
+        found = FINDINGS["not_finite"].check(Trace.of(self.rows, recipe=self.recipe))
         assert isinstance(found, Finding)
+        self.present = [found]
         return found

@@ -24,8 +24,8 @@ from ganforge.state import TrainState
 
 __all__ = ["Probe", "largest_singular_value", "silent_share", "update_ratio"]
 
-COUNT = 512  # latents, and real samples of a kind
-MOST_TRAIN = 5_000  # training samples among which a fake's nearest is sought
+COUNT = {1: 512, 3: 128}  # latents, and real samples of a kind, by the dimensions of a sample: points, images
+MOST_TRAIN = {1: 5_000, 3: 2_000}  # training samples among which a fake's nearest is sought
 PLACES = 16  # anchors where no modes are known
 NEIGHBOURS = 3
 ITERATIONS = 10  # power iterations: a few per cent below the norm at worst
@@ -56,29 +56,33 @@ class Probe:
 
     plan: Plan
 
+    @property
+    def count(self) -> int:
+        """How many samples of a kind."""
+        return COUNT[len(self.plan.source.shape)]
+
     @cached_property
     def z(self) -> Tensor:
-        """The latents, (512, z_dim)."""
+        """The latents, (512, z_dim) for points, (128, z_dim) for images."""
         z_dim: int = self.plan.networks()["generator"].z_dim  # type: ignore[assignment]
-        return torch.randn(COUNT, z_dim, generator=torch.Generator().manual_seed(SEED)).to(self.plan.device)
+        return torch.randn(self.count, z_dim, generator=torch.Generator().manual_seed(SEED)).to(self.plan.device)
 
     @cached_property
     def trained(self) -> Tensor:
         """Training samples, some thousand."""
-        return self.read(self.plan.source.train, MOST_TRAIN)
+        return self.read(self.plan.source.train, MOST_TRAIN[len(self.plan.source.shape)])
 
     @cached_property
     def held_out(self) -> Tensor:
         """Samples that the game never sees, where there are some; else training samples."""
         split = self.plan.source.held_out
-        return self.trained[-COUNT:] if split is None else self.read(split, COUNT)
+        return self.trained[-self.count :] if split is None else self.read(split, self.count)
 
     @cached_property
     def anchors(self) -> Float[Tensor, "K D"]:
         """What fakes are sorted by: the modes, or some reals."""
         mixture = self.plan.source.mixture
-        known = mixture is not None and len(mixture.means) > 1
-        return mixture.means.to(self.plan.device) if known else self.held_out[:PLACES].flatten(1)  # type: ignore[union-attr]
+        return self.held_out[:PLACES].flatten(1) if mixture is None else mixture.means.to(self.plan.device)
 
     @cached_property
     def faults(self) -> dict[str, float]:
@@ -100,8 +104,8 @@ class Probe:
             with torch.no_grad(), silences(G) as dead_generator:
                 fake = untouched(G, self.z)
             with torch.no_grad(), silences(D) as dead_discriminator:
-                untouched(D, self.packs(self.held_out))
-            seen = self.beliefs(D) | self.lessons(D, fake)
+                new = untouched(D, self.packs(self.held_out))
+            seen = self.beliefs(D, new) | self.lessons(D, fake)
         seen |= {"dead_generator": mean(dead_generator), "dead_discriminator": mean(dead_discriminator)}
         with torch.no_grad():
             return seen | self.crowd(fake) | self.sizes(state) | self.faults
@@ -112,11 +116,11 @@ class Probe:
         return packed(x[: len(x) // m * m], m)
 
     @torch.no_grad()
-    def beliefs(self, D: nn.Module) -> dict[str, float]:
-        """Whether D knows training samples from others."""
+    def beliefs(self, D: nn.Module, new: Tensor) -> dict[str, float]:
+        """Whether D knows training samples from others, of which the logits are given."""
         if self.plan.source.held_out is None:
             return {}
-        known, new = (untouched(D, self.packs(x[:COUNT])) for x in (self.trained, self.held_out))
+        known = untouched(D, self.packs(self.trained[: self.count]))
         return {"held_out_auc": float(torch.heaviside(known[:, None] - new, known.new_tensor(0.5)).mean())}
 
     def lessons(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
@@ -127,7 +131,9 @@ class Probe:
         fake = fake.detach().requires_grad_()
         with torch.enable_grad():
             logits = untouched(D, self.packs(fake))
-            real = untouched(D, self.packs(self.trained[:COUNT])).detach() if objective.paired else logits.detach()
+            real = (
+                untouched(D, self.packs(self.trained[: self.count])).detach() if objective.paired else logits.detach()
+            )
             count = min(len(real), len(logits))
             loss = objective.g(real=real[:count], fake=logits[:count]).sum()
             slope, gradient = torch.autograd.grad(loss, (logits, fake))
@@ -136,20 +142,23 @@ class Probe:
             "gradient_norm_output": float(gradient.flatten(1).norm(dim=1).mean()),
         }
 
+    @cached_property
+    def reals(self) -> "Crowd":
+        """How reals lie among each other."""
+        return Crowd.of(self.held_out.flatten(1), self.trained.flatten(1), self.anchors)
+
     def crowd(self, fake: Tensor) -> dict[str, Any]:
         """How the fakes lie among the reals."""
         x, y = self.held_out.flatten(1), fake.float().flatten(1)
-        known = self.trained.flatten(1)
-        among, between, across = torch.cdist(x, x), torch.cdist(y, y), torch.cdist(x, y)
-        near = [d.clone().fill_diagonal_(torch.inf).sort(dim=1).values for d in (among, between)]
-        counts = [shares(points, self.anchors) for points in (x, y)]
+        real, made = self.reals, Crowd.of(y, self.trained.flatten(1), self.anchors)
         return {
-            "diversity": float(between.mean() / among.mean()),
-            "spacing": float(near[1][:, 0].median() / near[0][:, 0].median()),
-            "coverage": float((across.amin(1) <= near[0][:, min(NEIGHBOURS, len(x) - 1) - 1]).float().mean()),
-            "modes": perplexity(counts[1]) / perplexity(counts[0]),
-            "places": [round(share, 6) for share in counts[1].tolist()],
-            "nearest_train": float(torch.cdist(y, known).amin(1).median() / torch.cdist(x, known).amin(1).median()),
+            "diversity": made.distance / real.distance,
+            "spacing": float(made.nearest[:, 0].median() / real.nearest[:, 0].median()),
+            "coverage": float((torch.cdist(x, y).amin(1) <= real.nearest[:, -1]).float().mean()),
+            "known_modes": float(self.plan.source.mixture is not None),
+            "modes": perplexity(made.places) / perplexity(real.places),
+            "places": [round(share, 6) for share in made.places.tolist()],
+            "nearest_train": made.to_known / real.to_known,
         }
 
     def sizes(self, state: TrainState) -> dict[str, float]:
@@ -160,6 +169,32 @@ class Probe:
             ratio = update_ratio(state.optimizers[player], lr=at(self.plan.rates[player], state.images))
             found |= {} if ratio is None else {f"update_ratio_{player}": ratio}
         return found
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """How points lie among each other.
+
+    Attributes:
+        distance: the mean between two of them.
+        nearest: of each, to its three nearest, (N, 3), ascending.
+        places: the share nearest to each anchor, (K,).
+        to_known: the median to the nearest training sample.
+    """
+
+    distance: float
+    nearest: Tensor
+    places: Tensor
+    to_known: float
+
+    @classmethod
+    def of(cls, points: Float[Tensor, "N D"], known: Float[Tensor, "M D"], anchors: Float[Tensor, "K D"]) -> "Crowd":
+        """Measured."""
+        between = torch.cdist(points, points)
+        distance = float(between.mean())
+        nearest = between.fill_diagonal_(torch.inf).topk(min(NEIGHBOURS, len(points) - 1), largest=False).values
+        places = torch.bincount(torch.cdist(points, anchors).argmin(1), minlength=len(anchors)).float() / len(points)
+        return cls(distance, nearest, places, float(torch.cdist(points, known).amin(1).median()))
 
 
 def untouched(network: nn.Module, x: Tensor) -> Tensor:
@@ -196,11 +231,6 @@ def silent_share(activation: Float[Tensor, "B C ..."]) -> float:
     """
     units = activation.float().transpose(0, 1).flatten(1)  # (C, B * places)
     return float((units.amax(1) - units.amin(1) <= 1e-6 * units.abs().amax()).float().mean())
-
-
-def shares(points: Float[Tensor, "N D"], anchors: Float[Tensor, "K D"]) -> Float[Tensor, " K"]:
-    """The share of the points that is nearest to each anchor."""
-    return torch.bincount(torch.cdist(points, anchors).argmin(1), minlength=len(anchors)).float() / len(points)
 
 
 def perplexity(probability: Float[Tensor, " K"]) -> float:

@@ -25,6 +25,7 @@ from ganforge.evaluate import (
 )
 from ganforge.events import Diagnosis, Healed, Judgement, Stage
 from ganforge.features import Extractor, extractor
+from ganforge.inheritance import take_weights
 from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
 from ganforge.io.folder import EventWriter, RunFolder, environment
 from ganforge.io.report import write_report
@@ -34,7 +35,19 @@ from ganforge.recipe import Recipe, override
 from ganforge.sample import Sampler, find_checkpoint, load, settled
 from ganforge.train import Tick, TrainState, train
 
-__all__ = ["Diagnosis", "Judgement", "Run", "Stage", "begin", "continued", "recipe_of", "take_weights"]
+__all__ = [
+    "Diagnosis",
+    "Event",
+    "Healed",
+    "Judgement",
+    "Run",
+    "Stage",
+    "begin",
+    "continued",
+    "read_recipe",
+    "recipe_of",
+    "take_weights",
+]
 
 BACKDROP = 2_000  # real samples behind a picture of points
 CHANGEABLE = ("train.images", "train.device", "run.", "judge.")  # keys that don't touch what was trained so far
@@ -106,6 +119,7 @@ class Run:
         """The finding of a game that went to infinity, and the report."""
         record = {"images": self.state.images, "skipped": 3.0, "bad": error.bad}
         finding = self.doctor.certifies(record)
+        self.folder.append("ticks", record)
         self.folder.append("findings", finding.record(self.state.images) | {"text": str(error)})
         write_report(self.folder)
         yield Diagnosis(finding)
@@ -363,31 +377,3 @@ def recipe_of(path: Path) -> Recipe:
     """The recipe behind a run folder or a checkpoint."""
     _, record = load_checkpoint(find_checkpoint(path))
     return Recipe(record["name"], tomllib.loads(record["recipe"]))
-
-
-def take_weights(state: TrainState, path: Path) -> list[str]:
-    """Start from another run's weights: what has the same name and shape is taken, the rest stays as it was drawn.
-
-    Returns:
-        What was loaded, and a line for each tensor that was not.
-
-    Raises:
-        CheckpointError: if nothing fits.
-    """
-    tensors, record = load_checkpoint(find_checkpoint(path), "state")
-    found, taken, left = tensors["state"], 0, []
-    for name, network in {**state.players, "ema": state.ema}.items():
-        for key, own in network.state_dict().items():
-            other = found.get(f"{name}.{key}")
-            if other is not None and other.shape == own.shape:
-                own.copy_(other)
-                taken += 1
-            else:
-                why = "is not there" if other is None else f"is {tuple(other.shape)} there, {tuple(own.shape)} here"
-                left.append(f"{name}.{key} {why}")
-    if not taken:
-        raise CheckpointError(
-            f"nothing in {path} ({record['name']}) fits these networks; choose a run of the same kind"
-        )
-    notes = [f"took {taken} tensors from {path} ({record['name']} at {record['images']:,} images)"]
-    return notes + [f"not taken, drawn anew: {line}" for line in left]

@@ -10,13 +10,16 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
-from ganforge.run import Judgement, Run, Stage
+from ganforge.diagnosis import Finding
+from ganforge.heal import play_healing
+from ganforge.run import Diagnosis, Event, Healed, Judgement, Run, Stage
 from ganforge.train import Tick
 
-__all__ = ["bar", "listing", "outcome", "paths", "result", "say", "table", "text", "watch"]
+__all__ = ["bar", "findings", "listing", "outcome", "paths", "result", "say", "table", "text", "watch"]
 
 WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
@@ -69,8 +72,9 @@ def signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def watch(run: Run) -> int:
-    """Play a run under a progress bar; the number of the signal that stopped it, 0 if it came to its end."""
+def watch(run: Run, *, heal: bool = False) -> int:
+    """Play a run under a progress bar, healed where that is asked for; the number of the signal that stopped it, 0 if
+    it came to its end."""
     for note in run.notes:
         say(note)
     say(f"{run.plan.name} on {run.plan.device}: {run.plan.source.describe()}")
@@ -79,16 +83,26 @@ def watch(run: Run) -> int:
     total = run.plan.training.images
     with progress() as shown, signals() as caught:
         task = shown.add_task("training", total=total, completed=run.state.images, news="")
-        for event in run.play(stop=lambda: bool(caught)):
+        for event in (play_healing if heal else Run.play)(run, lambda: bool(caught)):
             if isinstance(event, Tick):
                 shown.update(task, completed=min(event.images, total), description="training", news=news(event))
                 if not stderr.is_terminal and event.images * 10 // total > event.since * 10 // total:
                     say(f"{min(event.images, total):>10,} of {total:,} images  {news(event)}")
             elif isinstance(event, Stage):
                 shown.update(task, description=event.text, news="")
-            elif isinstance(event, Judgement) and not event.final:
-                say(judgement_line(event))
+            else:
+                say_event(event)
     return caught[0] if caught else 0
+
+
+def say_event(event: Event) -> None:
+    """What is worth a line that stays: a judgement, a finding when it begins, a healing."""
+    if isinstance(event, Judgement) and not event.final:
+        say(judgement_line(event))
+    elif isinstance(event, Diagnosis):
+        say(f"finding: {event.finding.name}. {event.finding.text} To rebalance: {event.finding.remedy}")
+    elif isinstance(event, Healed):
+        say(f"healing: back to {event.images:,} images seen, on with {event.finding.remedy}")
 
 
 def progress() -> Progress:
@@ -156,6 +170,22 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
         run = Path(record["run"])
         for what, path in {"samples": run / "samples", "report": run / "report.html"}.items():
             text(f"{what}: {path}")
+
+
+def findings(run: Path, found: Sequence[Finding], ticks: int, images: int, *, as_json: bool) -> None:
+    """What a run's trace shows: a table for people, one JSON object for programs."""
+    if as_json:
+        text(json.dumps({"run": str(run), "healthy": not found, "findings": [f.record(images) for f in found]}))
+        return
+    if not found:
+        text(f"healthy: nothing that ganforge knows is wrong in the {ticks:,} ticks up to {images:,} images seen")
+        return
+    table = Table(title=f"{run}  ·  {images:,} images seen", title_justify="left", box=None, padding=(0, 2, 1, 0))
+    for column in ("finding", "since", "sure", "evidence", "to rebalance"):
+        table.add_column(column, justify="right" if column in {"since", "sure"} else "left", overflow="fold")
+    for f in found:
+        table.add_row(f"[yellow]{f.name}[/yellow]", f"{f.since:,}", f"{f.certainty:.0%}", f.evidence, escape(f.remedy))
+    stdout.print(table)
 
 
 def warnings(record: Mapping[str, Any]) -> Iterator[str]:

@@ -76,6 +76,7 @@ def usual(rng: np.random.Generator) -> dict[str, Array]:
         "spectral_norm_discriminator": around(2.0 + t, 0.01),
         "update_ratio_generator": around(2e-3, 0.1),
         "update_ratio_discriminator": around(2e-3, 0.1),
+        "known_modes": np.ones(TICKS),
         "duplicates": np.zeros(TICKS),
         "constant_channels": np.zeros(TICKS),
     }

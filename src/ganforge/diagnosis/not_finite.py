@@ -25,7 +25,7 @@ def check(trace: Trace) -> Finding | None:
         int(trace.images[hit[0]]),
         f"{total} update{'s' if total > 1 else ''} left out for a gradient that was not finite{where}",
         0.99 if total >= 3 else 0.4 + 0.2 * total,
-        slower(trace, culprit(trace), 10),
+        slower(trace, culprit(trace), 10.0),
         "Weights are those from before; what was left out is not made up for.",
     )
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from ganforge.diagnosis.trace import Trace
 
-__all__ = ["balanced", "rate", "slower", "stabilised", "unsaturated"]
+__all__ = ["balanced", "calmer", "faster", "larger", "noisier", "rate", "slower", "stabilised", "unsaturated", "urgent"]
 
+MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
 MIXING = {"batch"}  # norms with which a gradient penalty means nothing
 
 
@@ -49,6 +50,17 @@ def slower(trace: Trace, player: str, factor: float) -> str:
     return f"optimizer.{player}.lr={toml(scaled)}"
 
 
+def urgent(trace: Trace) -> str | None:
+    """What has to be mended before anything else: a Wasserstein critic whose slope nothing bounds, or a learning rate
+    beyond all use."""
+    free = trace.setting("objective.name") == "wasserstein" and trace.setting("discriminator.norm") != "spectral"
+    if free and not trace.setting("penalties", {}) and trace.setting("discriminator.name") != "lipschitz":
+        return stabilised(trace)
+    player = max(("discriminator", "generator"), key=lambda player: rate(trace, player))
+    adam = trace.setting(f"optimizer.{player}.name", "adam") != "sgd"
+    return slower(trace, player, 10.0) if adam and rate(trace, player) > MOST_RATE else None
+
+
 def balanced(trace: Trace, player: str) -> str | None:
     """The faster player's rate brought down to the other's, where it is more than 1.5 times as large."""
     other = {"generator": "discriminator", "discriminator": "generator"}[player]
@@ -74,3 +86,31 @@ def stabilised(trace: Trace) -> str | None:
     if trace.setting("objective.name") == "wasserstein":
         return f"penalties.gradient_penalty.weight={1.0 if points else 10.0}"
     return f"penalties.r1.gamma={0.1 if points else 1.0}"
+
+
+def calmer(trace: Trace) -> str | None:
+    """No momentum for the generator, then none for D, where Adam has more of it than GANs are played with."""
+    for player in ("generator", "discriminator"):
+        if float(trace.setting(f"optimizer.{player}.beta1", 0.0) or 0.0) > 0.5:
+            return f"optimizer.{player}.beta1=0.0"
+    return None
+
+
+def faster(trace: Trace) -> str | None:
+    """More updates of D for each of the generator's; where both share a pass, D's rate takes their place."""
+    if trace.setting("game.fakes") == "shared" or int(trace.setting("train.d_steps", 1)) >= 4:
+        return None
+    return f"train.d_steps={2 * int(trace.setting('train.d_steps', 1))}"
+
+
+def larger(trace: Trace) -> str | None:
+    """A generator with room for the data, where it has hidden layers of a handful of units."""
+    hidden = trace.setting("generator.hidden", [])
+    return "generator.hidden=[64, 64]" if hidden and min(hidden) < 8 else None
+
+
+def noisier(trace: Trace) -> str | None:
+    """Noise on every sample that D sees: no sample is the same twice."""
+    if "instance_noise" in trace.setting("augment", {}):
+        return None
+    return f"augment.instance_noise.sigma={0.05 if trace.setting('discriminator.name') == 'points' else 0.1}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganforge.errors import CheckpointError
 
-__all__ = ["Array", "Trace", "lasting", "read_trace"]
+__all__ = ["Array", "Trace", "lasting", "read_trace", "travel"]
 
 Array = np.ndarray
 
@@ -142,3 +142,12 @@ def lasting(condition: Array, least: int) -> int | None:
     false = np.flatnonzero(~condition.astype(bool))
     start = int(false[-1]) + 1 if len(false) else 0
     return start if len(condition) - start >= max(least, 1) else None
+
+
+def travel(looks: Trace) -> Array:
+    """The share of the fakes that change their place from one look to the next, (T,); 0 at the first.
+
+    >>> travel(Trace(np.arange(2), {}, np.array([[1.0, 0.0], [0.25, 0.75]]))).tolist()
+    [0.0, 0.75]
+    """
+    return np.abs(np.diff(looks.places, axis=0, prepend=looks.places[:1])).sum(1) / 2

@@ -143,11 +143,13 @@ class RunFolder:
     def truncate(self, images: int) -> None:
         """Goes back to when `images` were seen: later records and sample grids are dropped, and a later best.json.
 
-        Checkpoints stay. What a kill has torn is mended; after a kill in here, calling it again ends the work.
+        Checkpoints stay, and so do the findings that record a healing. What a kill has torn is mended; after a kill in
+        here, calling it again ends the work.
         """
         for kind in KINDS:
             path = self._records(kind)
-            kept = b"".join(_json(r) + b"\n" for r in self.records(kind) if r.get("images", 0) <= images)
+            stays = [r for r in self.records(kind) if r.get("images", 0) <= images or r.get("finding") == "healed"]
+            kept = b"".join(_json(r) + b"\n" for r in stays)
             if path.exists() and path.read_bytes() != kept:
                 write_whole(path, kept)
         for grid in self.samples():

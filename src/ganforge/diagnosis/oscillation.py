@@ -1,0 +1,51 @@
+"""Oscillation: the players chase each other in circles too wide for either to learn."""
+
+import numpy as np
+
+from ganforge.diagnosis.finding import Finding, certainty, count
+from ganforge.diagnosis.made import made
+from ganforge.diagnosis.remedy import calmer, slower, stabilised, urgent
+from ganforge.diagnosis.trace import Trace, lasting
+
+__all__ = ["check", "healthy", "sick"]
+
+WIDE = 0.5  # of the loss itself
+LEAST = 5
+
+
+def check(trace: Trace) -> Finding | None:
+    """Within each of the last five ticks or more the generator's loss swings by over half of its own mean (a standard
+    deviation), and D's by a quarter. Losses of GANs swing by design, but by a few per cent to a fifth.
+
+    Not for a Wasserstein critic, whose losses have no level that they could be compared with.
+    """
+    critic = trace.setting("objective.name") == "wasserstein"
+    swings = [trace[f"band_loss_{p}"] / np.abs(trace[f"loss_{p}"]).clip(1e-9) for p in ("generator", "discriminator")]
+    start = None if critic else lasting((swings[0] > WIDE) & (swings[1] > WIDE / 2), LEAST)
+    if start is None:
+        return None
+    mine, theirs = (float(np.median(swing[start:])) for swing in swings)
+    return Finding(
+        "oscillation",
+        int(trace.images[start]),
+        f"within a tick the generator's loss swings by {mine:.0%} of its mean and D's by {theirs:.0%}, for "
+        f"{count(len(swings[0]) - start)}",
+        certainty((mine - WIDE) / WIDE, len(swings[0]) - start, least=LEAST),
+        urgent(trace) or calmer(trace) or stabilised(trace) or slower(trace, "discriminator", 4.0),
+        "The players answer each other's last move and not each other's game; momentum and large rates feed it.",
+    )
+
+
+def sick(rng: np.random.Generator) -> Trace:
+    """Both losses swing as wide as they are high."""
+    start, wide = int(rng.integers(0, 40)), float(rng.uniform(0.7, 2))
+    return made(rng, start, band_loss_generator=wide, loss_generator=1.0, band_loss_discriminator=wide)
+
+
+def healthy(rng: np.random.Generator) -> Trace:
+    """Losses swing by a quarter, and wildly in the beginning."""
+    trace = made(
+        rng, 3, band_loss_generator=0.25, loss_generator=1.0, band_loss_discriminator=float(rng.uniform(0.1, 0.3))
+    )
+    trace["band_loss_generator"][:3] = 2.0
+    return trace
