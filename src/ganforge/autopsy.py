@@ -50,7 +50,7 @@ def replayed(plan: Plan, state: TrainState, players: dict[str, nn.Module], found
             return named
         loss = sum(term.mean() for term in move.terms.values())
         own = dict(players[player].named_parameters())
-        slopes = torch.autograd.grad(loss, list(own.values()), allow_unused=True, retain_graph=True)  # type: ignore[arg-type]
+        slopes = torch.autograd.grad(loss, list(own.values()), allow_unused=True, retain_graph=True)
         gradients = {f"the gradient of {player}.{k}": g for k, g in zip(own, slopes, strict=True) if g is not None}
         if named := first(gradients):
             return named

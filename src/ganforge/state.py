@@ -166,7 +166,7 @@ class TrainState:
 
 def first_bad(figures: Mapping[str, float]) -> str:
     """The figure that went bad first in a turn: logits before losses, a gradient last."""
-    return next((name for name, value in reversed(figures.items()) if not math.isfinite(value)), "")
+    return next((name for name, value in reversed(list(figures.items())) if not math.isfinite(value)), "")
 
 
 def within(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ RECIPE: dict[str, Any] = {
 }
 
 
-def made(rng: np.random.Generator, start: int, *, bad: str = "", **changed: float | Array) -> Trace:
+def made(rng: np.random.Generator, start: int, **changed: float | Array) -> Trace:
     """Fifty ticks of a game that goes well and, from tick `start` on, with these signals in place of its own."""
     signals = usual(rng)
     places = shares(rng)
@@ -34,7 +34,7 @@ def made(rng: np.random.Generator, start: int, *, bad: str = "", **changed: floa
         signals.setdefault(name, np.full(TICKS, np.nan))[start:] = (
             value if np.isscalar(value) else np.asarray(value)[start:]
         )
-    return Trace(np.arange(1, TICKS + 1) * EVERY, signals, places, bad, recipe=RECIPE)
+    return Trace(np.arange(1, TICKS + 1) * EVERY, signals, places, recipe=RECIPE)
 
 
 def usual(rng: np.random.Generator) -> dict[str, Array]:

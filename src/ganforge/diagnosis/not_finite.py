@@ -1,5 +1,7 @@
 """Not finite: gradients that are infinite or no number, so that updates had to be left out."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ganforge.diagnosis.finding import Finding
@@ -43,7 +45,7 @@ def sick(rng: np.random.Generator) -> Trace:
     start = int(rng.integers(2, 45))
     values = np.zeros(50)
     values[start] = rng.integers(1, 9)
-    return made(rng, start, skipped=values, bad="the output of discriminator.head")
+    return replace(made(rng, start, skipped=values), bad="the output of discriminator.head")
 
 
 def healthy(rng: np.random.Generator) -> Trace:

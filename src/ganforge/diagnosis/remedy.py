@@ -44,9 +44,9 @@ def slower(trace: Trace, player: str, factor: float) -> str:
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
     if not isinstance(value, Mapping):
         return f"optimizer.{player}.lr={toml(float(value) / factor)}"
-    scaled = {k: float(v) / factor if k in ("start", "end") else v for k, v in value.items()}
+    scaled: dict[str, Any] = {k: float(v) / factor if k in ("start", "end") else v for k, v in value.items()}
     if "values" in scaled:
-        scaled["values"] = [float(v) / factor for v in scaled["values"]]
+        scaled["values"] = [float(v) / factor for v in value["values"]]
     return f"optimizer.{player}.lr={toml(scaled)}"
 
 
