@@ -33,11 +33,11 @@ def check(trace: Trace) -> Finding | None:
 
 
 def culprit(trace: Trace) -> str:
-    """The player whose rate is to blame: the one whose tensor went bad, else the faster one."""
-    named = [player for player in ("discriminator", "generator") if player in trace.bad]
-    if len(named) == 1:
-        return named[0]
-    return max(("discriminator", "generator"), key=lambda player: rate(trace, player))
+    """The player whose rate is to blame: one that is ten times as fast, else the one whose tensor went bad."""
+    slow, fast = sorted(("generator", "discriminator"), key=lambda player: rate(trace, player))
+    if rate(trace, fast) > 10 * rate(trace, slow):
+        return fast
+    return next((player for player in (slow, fast) if player in trace.bad), fast)
 
 
 def sick(rng: np.random.Generator) -> Trace:

@@ -69,6 +69,7 @@ def _data(folder: RunFolder) -> dict[str, Any]:
         "judgements": _curves(evaluations),
         "grids": [grid for path in _thinned(folder.samples(), MOST_GRIDS) if (grid := _picture(path))],
         "findings": folder.records("findings"),
+        "disagreement": _disagreement(folder, ticks, evaluations),
         "recipe": folder.recipe(),
         "environment": folder.environment(),
         "command": folder.command(),
@@ -203,6 +204,26 @@ def _best(folder: RunFolder) -> str:
         return ""
     name, figure = _name(str(mark.get("name", ""))), mark.get("figure")
     return f"Best checkpoint: {folder.checkpoint(mark['images']).name}, {name} {_short(figure)}"
+
+
+def _disagreement(
+    folder: RunFolder, ticks: Sequence[Mapping[str, Any]], evaluations: Sequence[Mapping[str, Any]]
+) -> str:
+    """Which checkpoint the generator's loss would have chosen, beside the one that the figure chose."""
+    mark, losses = folder.best_mark(), {t["images"]: t.get("loss_generator") for t in ticks}
+    name = str(mark.get("name", "")) if mark else ""
+    figures = {r["images"]: (r.get("figures") or {}).get(name) for r in evaluations if not r.get("final")}
+    both = [i for i, figure in figures.items() if _is_number(figure) and _is_number(losses.get(i))]
+    if mark is None or len(both) < 2:
+        return ""
+    least = min(both, key=lambda i: losses[i])
+    words = (
+        f"By the generator’s loss it would be {least:,} images seen ({_name(name).lower()} {_short(figures[least])})"
+    )
+    agree = "; here both agree" if least == mark["images"] else f", not {mark['images']:,} ({_short(mark['figure'])})"
+    return (
+        f"{words}{agree}. A GAN’s loss is measured against an opponent that moves, so it says little about the samples."
+    )
 
 
 def _picture(path: Path) -> dict[str, Any] | None:
