@@ -406,3 +406,28 @@ def test_the_short_way_to_the_fused_kernel_gives_the_bits_of_the_long_one(name: 
     steps = [[o.state[p]["step"].item() for p in ps] for o, ps in ((mine, short), (theirs, long))]
     assert steps == [[5.0] * 3] * 2
     assert all(p.grad is None for p in short)
+
+
+def test_signals_of_a_tick_are_what_their_names_say(tiny_recipe: Recipe) -> None:
+    plan = plan_of(tiny_recipe, "game.fakes=shared", "train.images=96", "train.tick=96")
+    losses = []
+    state = TrainState.start(plan)
+    with plan.stream(position=0) as stream, state.randomness(plan.device):
+        for _ in range(6):
+            play_round(plan, state, stream)
+            losses += [figures["loss_generator"].item() for player, figures in state.unread if player == "generator"]
+            state.fold()
+    (tick,) = list(train(plan))
+    assert tick.figures["band_loss_generator"] == pytest.approx(torch.tensor(losses).std(correction=0).item(), rel=1e-3)
+    assert 0 <= tick.figures["accuracy"] <= 1
+    assert tick.bad == ""
+
+
+@pytest.mark.parametrize("objective", ["non_saturating", "relativistic_pairing"])
+def test_accuracy_counts_sides_or_pairs_and_ties_half(objective: str) -> None:
+    game = NoiseGame(OBJECTIVES[objective]())
+    real, fake = torch.tensor([1.0, 2.0, 0.0, 3.0]), torch.tensor([-1.0, 1.0, 0.0, 2.0])
+    seen = game.beliefs(real, fake)
+    right = {"non_saturating": [1, 0.5, 0.5, 0.5], "relativistic_pairing": [1, 1, 0.5, 1]}[objective]
+    assert seen["accuracy"].tolist() == right
+    assert torch.equal(seen["real_logits"], real)

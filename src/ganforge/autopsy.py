@@ -42,7 +42,7 @@ def replayed(plan: Plan, state: TrainState, players: dict[str, nn.Module], found
     rng, memory = torch.Generator(plan.device).manual_seed(0), copy.deepcopy(state.memory)
     kept: Any = None
     for player in ("discriminator", "generator"):
-        moment = Moment(rng, state.images, state.turns[player], memory, ahead)
+        moment = Moment(rng, state.images, state.turns[player], memory, lookahead=ahead)
         given = () if player == "discriminator" else (kept,)
         move = getattr(plan.game, player)(players, batch, moment, *given)
         kept = move.fakes

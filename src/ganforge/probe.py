@@ -22,7 +22,7 @@ from ganforge.plan import Plan
 from ganforge.schedules import at
 from ganforge.state import TrainState
 
-__all__ = ["Probe", "largest_singular_value", "silent_share", "update_ratio"]
+__all__ = ["Probe", "data_faults", "largest_singular_value", "silent_share", "update_ratio"]
 
 COUNT = {1: 512, 3: 128}  # latents, and real samples of a kind, by the dimensions of a sample: points, images
 MOST_TRAIN = {1: 5_000, 3: 2_000}  # training samples among which a fake's nearest is sought

@@ -262,3 +262,11 @@ def test_importing_io_imports_no_option() -> None:
     code = "import ganforge.io, sys; print([m for m in ('tensorboard', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_was_done_to_heal_a_run_stays_when_it_goes_back(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", recipe="", environment={}, command=[])
+    for images, finding in ((0, "healed"), (500, "mode collapse"), (900, "healed")):
+        run.append("findings", {"images": images, "finding": finding})
+    run.truncate(-1)
+    assert [(r["images"], r["finding"]) for r in run.records("findings")] == [(0, "healed"), (900, "healed")]

@@ -185,3 +185,14 @@ def test_a_browser_draws_an_empty_run(empty: RunFolder, chromium: str, tmp_path:
     dom = drawn(chromium, write_report(empty), tmp_path / "profile")
     assert "script-error" not in dom
     assert "Nothing recorded yet." in dom
+
+
+def test_the_page_says_where_the_loss_and_the_figure_disagree(empty: RunFolder) -> None:
+    for images, loss, distance in ((1000, 0.5, 90.0), (2000, 2.0, 7.0)):
+        empty.append("ticks", {"images": images, "loss_generator": loss})
+        empty.append("evaluations", {"images": images, "figures": {"frechet_distance": distance}})
+    empty.mark_best(2000, 7.0, "frechet_distance")
+    words = (
+        "By the generator\\u2019s loss it would be 1,000 images seen (fr\\u00e9chet distance 90.0), not 2,000 (7.00)."
+    )
+    assert words in write_report(empty).read_text()

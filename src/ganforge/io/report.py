@@ -216,7 +216,7 @@ def _disagreement(
     both = [i for i, figure in figures.items() if _is_number(figure) and _is_number(losses.get(i))]
     if mark is None or len(both) < 2:
         return ""
-    least = min(both, key=lambda i: losses[i])
+    least = min(both, key=lambda i: float(losses[i] or 0.0))
     words = (
         f"By the generator’s loss it would be {least:,} images seen ({_name(name).lower()} {_short(figures[least])})"
     )
