@@ -197,7 +197,8 @@ def data_of(*settings: str) -> Part:
 
 
 def test_a_toy_brings_its_own_keys_into_the_data_section() -> None:
-    assert data_of().values == {"source": "ring", "modes": 8, "radius": 1.0, "sigma": 0.05, "held_out": 10_000}
+    ring = {"source": "ring", "modes": 8, "radius": 1.0, "sigma": 0.05, "count": None, "held_out": 10_000}
+    assert data_of().values == ring
     assert data_of("data=moons").values == {"source": "moons", "sigma": 0.1, "held_out": 10_000}
     assert data_of("data=grid", "data.sigma=.2")().mixture.sigmas[0].item() == pytest.approx(0.2)
     assert data_of("data=mnist").values.keys() == {"source", "size", "channels", "held_out", "memory", "flip"}
@@ -206,7 +207,7 @@ def test_a_toy_brings_its_own_keys_into_the_data_section() -> None:
 def test_a_key_of_images_is_no_key_of_points_and_the_other_way_round() -> None:
     recipe = load_recipe("points_ring_8")
     (flip,) = mistakes(recipe, "data.flip=true")
-    assert flip.startswith("data.flip: ring has no parameter 'flip'; it has: modes, radius, sigma, held_out")
+    assert flip.startswith("data.flip: ring has no parameter 'flip'; it has: modes, radius, sigma, count, held_out")
     (sigma,) = mistakes(recipe, "data.sigmaa=1")
     assert "did you mean 'sigma'" in sigma
     assert "open_source and ImageStream has no parameter 'modes'" in "\n".join(

@@ -160,7 +160,7 @@ def test_weights_may_be_scheduled_over_images(name: str) -> None:
 def test_a_run_goes_through(tiny_recipe: Recipe, name: str) -> None:
     (tick,) = train(override(tiny_recipe, [f"terms.{name}.weight=.5", "train.images=96"]))
     assert tick.figures["skipped"] == 0
-    assert tick.figures[f"loss_generator_{name}"] >= 0
+    assert tick.figures[f"loss_generator_{name}"] != 0  # the latents' spread counts as a gain
 
 
 @pytest.mark.parametrize("layer", [-3, 2, 7])
