@@ -54,7 +54,7 @@ def test_means_errors_and_the_worst_seed() -> None:
     assert line["quality"] == pytest.approx(0.9)
     assert line["quality_error"] == pytest.approx(math.sqrt(0.02) / math.sqrt(2))
     assert line["modes_worst"] == 6
-    assert "| ring | none | 10 | 2 | 7.0 ± 1.0 (6) |" in markdown([line])
+    assert "| ring | none | 10 | 2 | 7.0 ± 1.0 (6.0) |" in markdown([line])
 
 
 def test_rows_are_read_back_and_a_broken_line_is_named(tmp_path: Path) -> None:

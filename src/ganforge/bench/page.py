@@ -10,6 +10,15 @@ __all__ = ["COLUMNS", "cells", "markdown"]
 COLUMNS = ("set", "remedy", "steps", "seeds", "modes", "high quality", "reverse KL")
 
 
+FORMS = {"modes": ".1f", "quality": ".1%", "reverse_kl": ".3f"}
+
+
+def mean_error_worst(line: Mapping[str, Any], figure: str, form: str) -> str:
+    """A figure's mean ± its standard error, and the worst seed's; the figure itself of a single seed."""
+    mean, error, worst = (format(line[f"{figure}{kind}"], form) for kind in ("", "_error", "_worst"))
+    return mean if line["seeds"] == 1 else f"{mean} ± {error} ({worst})"
+
+
 def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
     """A line of the summary as text: means ± standard errors, and the worst seed."""
     return (
@@ -17,9 +26,7 @@ def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
         line["remedy"],
         f"{line['steps']:,}",
         str(line["seeds"]),
-        f"{line['modes']:.1f} ± {line['modes_error']:.1f} ({line['modes_worst']:.0f})",
-        f"{line['quality']:.1%} ± {line['quality_error']:.1%} ({line['quality_worst']:.1%})",
-        f"{line['reverse_kl']:.3f} ± {line['reverse_kl_error']:.3f} ({line['reverse_kl_worst']:.3f})",
+        *(mean_error_worst(line, figure, form) for figure, form in FORMS.items()),
     )
 
 
