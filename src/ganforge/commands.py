@@ -33,6 +33,9 @@ from ganforge.sample import load, save_samples, seeds_in
 __all__ = ["bench_modes", "doctor", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
 
 
+FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
+
+
 def train(
     words: list[str],
     *,
@@ -95,6 +98,8 @@ def doctor(path: Path, *, as_json: bool) -> None:
     found = diagnose(trace)
     images = int(trace.images[-1]) if len(trace.images) else 0
     view.findings(path, found, len(trace.images), images, as_json=as_json)
+    if (looks := len(trace.probed("modes", "diversity").images)) < FEW_LOOKS:
+        view.say(f"only {looks} looks at the samples, too few to see a collapse by; train with run.probe=1")
     if found:
         sys.exit(1)
 
