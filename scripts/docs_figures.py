@@ -2,9 +2,9 @@
 
     python scripts/docs_figures.py [--quick] [--only NAME ...]
 
-Experiments run at their default settings over five seeds. The tables of docs/objectives.md are made anew at the end,
-unless `--only` names experiments. Exit code 1 if a phenomenon was not shown: its page would tell something else than
-its figure.
+Experiments run at their default settings over five seeds. The picture of docs/augmentation.md and the tables of
+docs/objectives.md are made anew at the end, unless `--only` names experiments. Exit code 1 if a phenomenon was not
+shown: its page would tell something else than its figure.
 """
 
 import argparse
@@ -78,7 +78,8 @@ def main() -> None:
             bar.console.print(f"{outcome.experiment.name}: {outcome.verdict}\n  {sizes}", markup=False, highlight=False)
             shown = shown and outcome.shown
     if not words.only:
-        subprocess.run([sys.executable, str(ROOT / "scripts" / "objective_table.py")], check=True)
+        for script in ("augmentation_figure.py", "objective_table.py"):
+            subprocess.run([sys.executable, str(ROOT / "scripts" / script)], check=True)
     sys.exit(0 if shown else 1)
 
 

@@ -10,19 +10,21 @@ from ganforge.augment.wavelets import BANDS, band_matrices
 __all__ = ["cutout", "equalised", "noisy"]
 
 Images = Float[Tensor, "B C H W"]
-POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)  # what natural images have in each band, about
 OCTAVES, SIGMA, HOLE = 1.0, 0.1, 0.5  # of a band's gain, units of [-1, 1], share of the image's side
 
 
 def gains(dice: Dice) -> Float[Tensor, "B 4"]:
-    """How much each band is amplified: band after band by 2^N(0, 1²), all of them scaled to keep the expected power."""
+    """How much each band is amplified: band after band by 2^N(0, 1²), all of them scaled to keep the expected power.
+
+    Of a natural image's power, which falls as 1/f, the lowest band has about 10/13 and the others 1/13 each.
+    """
     total = torch.ones(dice.count, len(BANDS), dtype=dice.dtype, device=dice.rng.device)
-    power = torch.tensor(POWER, dtype=dice.dtype).to(total.device, non_blocking=True)
     for band in range(len(BANDS)):
         happens, strength = dice.happens(), dice.lognormal(OCTAVES)
         gain = torch.ones_like(total)
         gain[:, band] = strength
-        gain = gain / (power * gain.square()).sum(1, keepdim=True).sqrt()
+        power = (gain.square().sum(1, keepdim=True) + 9 * gain[:, :1].square()) / 13
+        gain = gain / power.sqrt()
         total = torch.where(happens[:, None], total * gain, total)
     return total
 

@@ -77,11 +77,11 @@ def blit(x: Images, dice: Dice) -> Images:
     """
     H, W = x.shape[-2:]
     flip = dice.maybe(1 - 2 * dice.integer(0, 1), neutral=1.0)
-    turn = dice.maybe(dice.integer(0, 3), neutral=0.0).long()
-    quarters = torch.tensor([1.0, 0.0, -1.0, 0.0], dtype=flip.dtype, device=flip.device)
+    quarters = dice.maybe(dice.integer(0, 3), neutral=0.0)
+    odd = quarters.remainder(2) == 1
     shifted = dice.happens()
     across, down = (torch.where(shifted, (dice.uniform(-SHIFT, SHIFT) * n).round(), 0.0) for n in (W, H))
-    cosine, sine = quarters[turn], quarters[(turn + 3) % 4]
+    cosine, sine = torch.where(odd, 0.0, 1 - quarters), torch.where(odd, 2 - quarters, 0.0)
     inverse = scaling(flip, 1.0) @ rotation(cosine, sine) @ translation(-across, -down)
     x_axis, y_axis = (torch.arange(n, dtype=inverse.dtype, device=inverse.device) for n in (W, H))
     columns, rows = places(inverse, x_axis, y_axis, (H, W))
