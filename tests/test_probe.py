@@ -8,7 +8,8 @@ from conftest import TINY_SETTINGS
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.plan import build
 from ganforge.probe import Probe, data_faults, largest_singular_value, silent_share, update_ratio
-from ganforge.recipe import Recipe
+from ganforge.recipe import Recipe, override
+from ganforge.state import TrainState
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,10 @@ def test_faults_of_data() -> None:
     x[5:], x[:, 2] = x[:5].clone(), 0.5
     faults = data_faults(x, torch.zeros(10, dtype=torch.int64))
     assert faults == {"duplicates": pytest.approx(0.5), "constant_channels": 1.0, "labels": 1.0}
+
+
+def test_without_held_out_samples_nothing_is_compared_with_them(tiny_recipe: Recipe) -> None:
+    seen = Probe(build(override(tiny_recipe, ["data.held_out=0"])))
+    assert not {"nearest_train", "held_out_auc"} & seen.look(TrainState.start(seen.plan)).keys()
+    kept = Probe(build(tiny_recipe))
+    assert {"nearest_train", "held_out_auc"} <= kept.look(TrainState.start(kept.plan)).keys()

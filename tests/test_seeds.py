@@ -88,7 +88,8 @@ def test_one_of_them_can_be_taken_out() -> None:
     assert torch.allclose(both(z)[4:], both.network(2, like)(z[4:]), atol=1e-6)
 
 
-@pytest.mark.parametrize("setting", ["game.top_k=.5", "terms.feature_matching.weight=1", "train.clip=1",
+@pytest.mark.parametrize("setting", ["game.top_k=.5", "game.top_k={schedule='linear', start=1.0, end=0.5, images=99}",
+                                     "terms.feature_matching.weight=1", "train.clip=1",
                                      "train.accumulate=2"])  # fmt: skip
 def test_what_would_couple_them_is_refused(setting: str) -> None:
     with pytest.raises(RecipeError, match=r"train\.seeds = 3 plays games side by side, and"):

@@ -3,15 +3,13 @@
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganforge.games import Moment
-from ganforge.optimizers import lookahead
 from ganforge.plan import Plan
-from ganforge.schedules import at
 from ganforge.state import TrainState
 
 __all__ = ["first_bad_tensor"]
@@ -34,15 +32,14 @@ def first_bad_tensor(plan: Plan, state: TrainState) -> str:
 
 def replayed(plan: Plan, state: TrainState, players: dict[str, nn.Module], found: list[str]) -> str:
     """The turns of both players on the last batch."""
-    with plan.stream(position=max(state.position - plan.training.batch, 0)) as stream:
+    with plan.stream(position=max(state.position - plan.training.batch * plan.training.seeds, 0)) as stream:
         batch = stream.next()
     if named := first({"the real samples": batch.x}):
         return named
-    ahead = {p: lookahead(o, lr=at(plan.rates[p], state.images)) for p, o in state.optimizers.items()}
     rng, memory = torch.Generator(plan.device).manual_seed(0), copy.deepcopy(state.memory)
     kept: Any = None
     for player in ("discriminator", "generator"):
-        moment = Moment(rng, state.images, state.turns[player], memory, lookahead=ahead)
+        moment = replace(state.moment(plan, player), rng=rng, memory=memory)
         given = () if player == "discriminator" else (kept,)
         move = getattr(plan.game, player)(players, batch, moment, *given)
         kept = move.fakes

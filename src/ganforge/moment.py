@@ -19,8 +19,8 @@ class Lookahead:
 
     Attributes:
         start: () -> slots, the optimiser's state as it is, copied.
-        step: (params, grads, slots) -> (params, slots), each a mapping by parameter name or a list in their order;
-            nothing is changed in place and the result is differentiable in the gradients.
+        step: (params, grads, slots) -> (params, slots), parameters and gradients by parameter name; nothing is changed
+            in place and the result is differentiable in the gradients.
     """
 
     start: Callable[[], Any]
@@ -38,7 +38,7 @@ class Moment:
         memory: part's name -> what it keeps between turns.
         games: games that are played side by side as one (`train.seeds`); a mean over the batch times this is the sum of
             their own means.
-        lookahead: player -> its update as a differentiable function, for unrolled games.
+        lookahead: player -> its update as a differentiable function, for unrolled games; None outside of training.
     """
 
     rng: torch.Generator
@@ -46,7 +46,7 @@ class Moment:
     turn: int = 0
     memory: Mapping[str, Memory] = field(default_factory=dict)
     games: int = 1
-    lookahead: Mapping[str, Lookahead] = field(default_factory=dict)
+    lookahead: Callable[[str], Lookahead] | None = None
 
     def remembered(self, name: str) -> Memory:
         """What the part of that name keeps; nothing, if it keeps nothing."""

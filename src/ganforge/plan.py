@@ -15,7 +15,7 @@ from ganforge.layers import OrthonormalLinear, SideBySide, SpectralNorm, mixes_s
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
-from ganforge.schedules import Number, at
+from ganforge.schedules import Number
 from ganforge.sections import Part
 from ganforge.settings import Averaging, Judging, Recording, Training
 from ganforge.terms import Term
@@ -295,7 +295,7 @@ def coupled(plan: Plan, penalties: tuple[Penalty, ...]) -> list[str]:
         *(f"penalties.{p.name}" for p in penalties if p.memory() or p.of_batch),
         *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
         *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
-        *(["game.top_k"] if at(getattr(game, "top_k", 1.0), 0) < 1 else []),
+        *([] if getattr(game, "top_k", 1.0) >= 1 else ["game.top_k"]),
         *(["train.accumulate"] if plan.training.accumulate > 1 else []),
         *(["train.clip"] if plan.training.clip is not None else []),
         *(["discriminator.norm"] if any(has(SpectralNorm, n) for n in try_networks(plan)) else []),

@@ -45,7 +45,8 @@ class Probe:
     - `places`: shares of the fakes at each mode (where modes are unknown: nearest to each of 16 reals), a list, and
       `modes`: the number of places that they fill, e^entropy, over that of the reals.
     - `held_out_auc`: how often a training sample has a larger logit than a held-out one; .5 where D can't tell.
-    - `nearest_train`: median distance from a fake to its nearest training sample, over that from a held-out sample.
+    - `nearest_train`: median distance from a fake to its nearest training sample, over that from a held-out sample;
+      like `held_out_auc` only where there are held-out samples.
     - `dead_*`: share of a player's hidden units that say the same to every sample.
     - `spectral_norm_*`: the largest singular value of any of a player's layers.
     - `update_ratio_*`: length of a player's last update, over that of its weights (Adam and AdamW).
@@ -158,8 +159,7 @@ class Probe:
             "known_modes": float(self.plan.source.mixture is not None),
             "modes": perplexity(made.places) / perplexity(real.places),
             "places": [round(share, 6) for share in made.places.tolist()],
-            "nearest_train": made.to_known / real.to_known,
-        }
+        } | ({} if self.plan.source.held_out is None else {"nearest_train": made.to_known / real.to_known})
 
     def sizes(self, state: TrainState) -> dict[str, float]:
         """Of weights and updates."""

@@ -117,7 +117,8 @@ class Run:
 
     def died(self, error: DivergenceError) -> Iterator[Event]:
         """The finding of a game that went to infinity, and the report."""
-        record = {"images": self.state.images, "skipped": 3.0, "bad": error.bad}
+        skipped = float(max(longest for _, longest in self.state.skipped.values()))
+        record = {"images": self.state.images, "skipped": skipped, "bad": error.bad}
         finding = self.doctor.certifies(record)
         self.folder.append("ticks", record)
         self.folder.append("findings", finding.record(self.state.images) | {"text": str(error)})

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from ganforge.errors import CheckpointError
 from ganforge.layers import SpectralNorm
-from ganforge.moment import Memory
+from ganforge.moment import Lookahead, Memory, Moment
+from ganforge.optimizers import lookahead
 from ganforge.plan import Plan
+from ganforge.schedules import at
 
 __all__ = ["TrainState"]
 
@@ -80,6 +82,15 @@ class TrainState:
             turns=dict.fromkeys(players, 0),
             skipped=dict.fromkeys(players, (0, 0)),
         )
+
+    def moment(self, plan: Plan, player: str) -> Moment:
+        """Now, for the player whose turn it is."""
+        ahead = partial(self.lookahead, plan)
+        return Moment(self.rng, self.images, self.turns[player], self.memory, plan.training.seeds, ahead)
+
+    def lookahead(self, plan: Plan, player: str) -> Lookahead:
+        """A player's next updates as differentiable functions."""
+        return lookahead(self.optimizers[player], lr=at(plan.rates[player], self.images))
 
     @cached_property
     def spectral_norms(self) -> list[SpectralNorm]:

@@ -16,9 +16,9 @@ from ganforge.autopsy import first_bad_tensor
 from ganforge.batch import Batch
 from ganforge.data import Stream
 from ganforge.errors import DivergenceError, MemoryLimitError
-from ganforge.games import Moment, Move
+from ganforge.games import Move
 from ganforge.layers import advance
-from ganforge.optimizers import lookahead, masked_step
+from ganforge.optimizers import masked_step
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe
 from ganforge.schedules import at
@@ -113,9 +113,7 @@ def play_round(plan: Plan, state: TrainState, stream: "Stream | Trial") -> None:
 def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, ...]]) -> list[Move]:
     """One player's update: its moves over the pieces of a batch, their gradients added up, one masked step."""
     optimizer, play = state.optimizers[player], getattr(plan.game, player)
-    ahead = {p: lookahead(o, lr=at(plan.rates[p], state.images)) for p, o in state.optimizers.items()}
-    moment = Moment(state.rng, state.images, state.turns[player], state.memory, plan.training.seeds, ahead)
-    moves, losses = [], []
+    moment, moves, losses = state.moment(plan, player), list[Move](), list[Tensor]()
     for piece in pieces:
         moves.append(play(state.players, piece[0], moment, *piece[1:]))
         losses.append(total(moves[-1]) * plan.training.seeds / len(pieces))

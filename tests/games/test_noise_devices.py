@@ -92,7 +92,7 @@ def test_the_imagined_discriminator_is_the_one_that_the_optimiser_makes(optimize
     def through(x: Tensor) -> Tensor:
         """The generator's loss against the discriminator that answers to x."""
         own = OPTIMIZERS[optimizer](D.parameters(), lr=0.05)
-        moment = Moment(torch.Generator(), lookahead={"discriminator": lookahead(own, lr=0.05)})
+        moment = Moment(torch.Generator(), lookahead=lambda player: lookahead(own, lr=0.05))
         later = unrolled(D, lambda judge: loss(judge, x), moment, steps=steps)
         return game.g(fake=later(x)).mean()
 
@@ -141,8 +141,8 @@ def test_the_discriminator_itself_does_not_move_when_the_generator_looks_ahead()
     state = TrainState.start(plan)
     D = state.players["discriminator"]
     before = {k: v.clone() for k, v in D.state_dict().items()}
-    ahead = {p: lookahead(o, lr=1e-3) for p, o in state.optimizers.items()}
-    move = plan.game.generator(state.players, plan.stream(position=0).next(), Moment(state.rng, lookahead=ahead), None)
+    moment = state.moment(plan, "generator")
+    move = plan.game.generator(state.players, plan.stream(position=0).next(), moment, None)
     sum(t.mean() for t in move.terms.values()).backward()
     assert all(torch.equal(v, before[k]) for k, v in D.state_dict().items())
     assert all(p.grad is None for p in D.parameters())

@@ -26,7 +26,8 @@ def unrolled(D: nn.Module, loss: Callable[[Judge], Tensor], moment: Moment, *, s
     """
     params = {k: p.detach().requires_grad_() for k, p in D.named_parameters()}
     buffers = {k: b.clone() for k, b in D.named_buffers()}
-    lookahead = moment.lookahead["discriminator"]
+    assert moment.lookahead is not None
+    lookahead = moment.lookahead("discriminator")
     slots = lookahead.start()
 
     def imagined(values: dict[str, Tensor]) -> Judge:
