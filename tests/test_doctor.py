@@ -1,6 +1,7 @@
 """The doctor on games that were played: a healthy one, and some that were made ill."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,9 @@ def test_a_healthy_run_has_no_findings_and_the_doctor_says_so(healthy: Path) -> 
     result = doctor(healthy)
     assert result.returncode == 0
     assert result.stdout.startswith("healthy: ")
-    assert json.loads(doctor(healthy, "--json").stdout) == {"run": str(healthy), "healthy": True, "findings": []}
+    record = json.loads(doctor(healthy, "--json").stdout)
+    assert record.pop("looks") >= 6
+    assert record == {"run": str(healthy), "healthy": True, "findings": []}
 
 
 def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_table(sick: Path) -> None:
@@ -86,6 +89,18 @@ def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_
     said = RunFolder.open(sick).records("findings")
     assert len({r["finding"] for r in said}) == len(said), "each is said once"
     assert "generator dominance" in (sick / "report.html").read_text()
+
+
+def test_a_run_that_was_hardly_looked_at_is_not_called_healthy(healthy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(healthy, path)
+    seldom = [{k: v for k, v in t.items() if k != "modes"} for t in RunFolder.open(healthy).records("ticks")]
+    (path / "ticks.jsonl").write_text("".join(json.dumps(t) + "\n" for t in seldom))
+    result = doctor(path)
+    assert result.returncode == 0
+    assert result.stdout.startswith("nothing found up to")
+    assert "only 0 looks" in result.stdout
+    assert json.loads(doctor(path, "--json").stdout)["looks"] == 0
 
 
 def test_the_doctor_needs_a_run(tmp_path: Path) -> None:

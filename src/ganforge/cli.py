@@ -207,13 +207,13 @@ def modes(
     seeds: Annotated[int, typer.Option(min=1, help="games of each, from seeds 0, 1, ...")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="small networks, 1,500 steps: shows the tool, claims nothing")]
     = False,
-    out: Annotated[Path | None, typer.Option(help="JSON lines of what was measured; what is there isn't done again")]
+    out: Annotated[Path | None, typer.Option(help="JSON lines, and a table beside; what is there isn't done again")]
     = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """How many modes of a ring and a grid of Gaussians each remedy keeps, and how sharp they are.
 
-    PacGAN's protocol (arXiv:1712.04086): their networks, data, steps and figures, beside their published table.
+    PacGAN's protocol (arXiv:1712.04086): their networks, data and figures, beside their published table.
 
     Examples:
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ganforge import view
 from ganforge.bench import modes
-from ganforge.bench.page import COLUMNS, cells
+from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate as judged
@@ -31,9 +31,6 @@ from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
 __all__ = ["bench_modes", "doctor", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
-
-
-FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 
 
 def train(
@@ -97,9 +94,8 @@ def doctor(path: Path, *, as_json: bool) -> None:
     trace = read_trace(path)
     found = diagnose(trace)
     images = int(trace.images[-1]) if len(trace.images) else 0
-    view.findings(path, found, len(trace.images), images, as_json=as_json)
-    if (looks := len(trace.probed("modes", "diversity").images)) < FEW_LOOKS:
-        view.say(f"only {looks} looks at the samples, too few to see a collapse by; train with run.probe=1")
+    looks = len(trace.probed("modes", "diversity").images)
+    view.findings(path, found, ticks=len(trace.images), looks=looks, images=images, as_json=as_json)
     if found:
         sys.exit(1)
 
@@ -179,7 +175,15 @@ def experiment(
 def bench_modes(
     remedies: list[str], sets: list[str], *, steps: int, seeds: int, quick: bool, out: Path | None, as_json: bool
 ) -> None:
-    """Measure mode coverage, write each row as it comes, and show all rows of these steps."""
+    """Measure mode coverage, write each row as it comes, and show all rows of these steps.
+
+    Raises:
+        RecipeError: for a name that is none, and for a quick measurement that would be kept among real ones.
+    """
+    if quick and out is not None:
+        raise RecipeError(
+            f"--quick plays smaller networks and claims nothing, so it isn't written to {out}; leave out one"
+        )
     steps, settings = (modes.QUICK_STEPS, modes.QUICK) if quick else (steps, ())
     wanted = [modes.Job(r, s, steps, 0, seeds) for r in remedies or modes.REMEDIES for s in sets]
     for job in wanted:
@@ -192,9 +196,11 @@ def bench_modes(
             rows += new
             if out is not None:
                 write_whole(out, "".join(row.line for row in rows).encode())
+                write_whole(out.with_suffix(".md"), markdown(modes.summary(rows)).encode())
     keys = {(job.remedy, job.set, job.steps) for job in wanted}
     lines = list(modes.summary([row for row in rows if (row.remedy, row.set, row.steps) in keys]))
-    view.table(COLUMNS, [cells(line) for line in lines], lines, as_json=as_json)
+    beside = [] if quick else published(sets)
+    view.table(COLUMNS, [*(cells(line) for line in lines), *beside], lines, as_json=as_json)
 
 
 def chosen(words: list[str], *, every: bool, options: dict[str, bool]) -> list[tuple[Experiment, list[str]]]:

@@ -25,6 +25,7 @@ WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
+FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 FEW = 2_000  # images under which figures deserve a warning
 
 FIGURES = {  # what is shown of a judgement, where it is there, and what a reader should know of it
@@ -172,10 +173,15 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
             text(f"{what}: {path}")
 
 
-def findings(run: Path, found: Sequence[Finding], ticks: int, images: int, *, as_json: bool) -> None:
+def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, images: int, as_json: bool) -> None:
     """What a run's trace shows: a table for people, one JSON object for programs."""
     if as_json:
-        text(json.dumps({"run": str(run), "healthy": not found, "findings": [f.record(images) for f in found]}))
+        records = [f.record(images) for f in found]
+        text(json.dumps({"run": str(run), "healthy": not found, "looks": looks, "findings": records}))
+        return
+    if not found and looks < FEW_LOOKS:
+        taken = f"only {looks} looks at the samples were taken, too few to see a collapse by"
+        text(f"nothing found up to {images:,} images seen, but {taken}; train with run.probe=1 or a smaller train.tick")
         return
     if not found:
         text(f"healthy: nothing that ganforge knows is wrong in the {ticks:,} ticks up to {images:,} images seen")

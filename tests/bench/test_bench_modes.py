@@ -75,15 +75,24 @@ def test_a_wrong_name_is_named(remedy: str, name: str, words: str) -> None:
         modes.planned(remedy, name, steps=1, seed=0, seeds=1)
 
 
-def test_the_command_goes_on_where_it_was_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(modes, "QUICK_STEPS", 4)
+def test_the_command_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "rows.jsonl"
     for seeds in (2, 2, 3):
         before = out.read_text() if out.exists() else ""
-        bench_modes(["none"], ["ring"], steps=1, seeds=seeds, quick=True, out=out, as_json=True)
+        bench_modes(["none"], ["ring"], steps=4, seeds=seeds, quick=False, out=out, as_json=True)
         (line,) = json.loads(capsys.readouterr().out)
         assert (line["seeds"], line["steps"]) == (seeds, 4)
         assert out.read_text().startswith(before)
     assert out.read_text().count("\n") == 3
+    assert "| ring | PacGAN4 (published) | 400,000 |  | 7.8 | 95.9% |" in out.with_suffix(".md").read_text()
+
+
+def test_a_quick_measurement_is_shown_alone_and_never_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(modes, "QUICK_STEPS", 4)
+    with pytest.raises(RecipeError, match="claims nothing"):
+        bench_modes(["none"], ["ring"], steps=4, seeds=1, quick=True, out=tmp_path / "rows.jsonl", as_json=False)
+    assert not list(tmp_path.iterdir())
+    bench_modes(["none"], ["ring"], steps=4, seeds=1, quick=True, out=None, as_json=False)
+    assert "published" not in capsys.readouterr().out

@@ -5,11 +5,9 @@ from typing import Any
 
 from ganforge.bench.modes import PUBLISHED, REMEDIES, SETS
 
-__all__ = ["COLUMNS", "cells", "markdown"]
+__all__ = ["COLUMNS", "cells", "markdown", "published"]
 
 COLUMNS = ("set", "remedy", "steps", "seeds", "modes", "high quality", "reverse KL")
-
-
 FORMS = {"modes": ".1f", "quality": ".1%", "reverse_kl": ".3f"}
 
 
@@ -30,12 +28,19 @@ def cells(line: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def published(sets: Iterable[str]) -> list[tuple[str, ...]]:
+    """What the paper reports of the sets, as rows of the same table."""
+    return [
+        (name, f"{who} (published)", "400,000", "", f"{modes}", f"{quality:.1%}", "")
+        for name in sets
+        for who, (modes, quality) in PUBLISHED[name].items()
+    ]
+
+
 def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     """All of it: ours and the published figures, set by set, then what each remedy's recipe says."""
     ours = sorted(lines, key=lambda line: (list(SETS).index(line["set"]), -line["quality"]))
-    rows = [("---",) * len(COLUMNS), *map(cells, ours)]
-    rows += [(name, f"{who} (published)", "400,000", "10", f"{modes}", f"{quality:.1%}", "")
-             for name, table in PUBLISHED.items() for who, (modes, quality) in table.items()]  # fmt: skip
+    rows = [("---",) * len(COLUMNS), *map(cells, ours), *published(SETS)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, *rows))
     used = {line["remedy"]: None for line in ours}
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)

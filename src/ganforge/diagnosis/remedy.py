@@ -12,6 +12,7 @@ from ganforge.diagnosis.trace import Trace
 __all__ = ["balanced", "calmer", "faster", "larger", "noisier", "rate", "slower", "stabilised", "unsaturated", "urgent"]
 
 MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
+POINTS = {"points", "pacgan", "lipschitz", "affine"}  # discriminators of points, whose units are the data's own
 MIXING = {"batch"}  # norms with which a gradient penalty means nothing
 
 
@@ -77,7 +78,7 @@ def stabilised(trace: Trace) -> str | None:
     """What keeps D flat around the data: R1, in the data's own scale; instance noise where D mixes samples and R1
     means nothing. None where it is there already, or the critic has a penalty of its own."""
     penalties, augment = trace.setting("penalties", {}), trace.setting("augment", {})
-    points = trace.setting("discriminator.name") == "points"
+    points = trace.setting("discriminator.name") in POINTS
     mixing = trace.setting("discriminator.norm") in MIXING or trace.setting("discriminator.minibatch", "none") != "none"
     if mixing:
         return None if "instance_noise" in augment else f"augment.instance_noise.sigma={0.05 if points else 0.1}"
@@ -113,4 +114,4 @@ def noisier(trace: Trace) -> str | None:
     """Noise on every sample that D sees: no sample is the same twice."""
     if "instance_noise" in trace.setting("augment", {}):
         return None
-    return f"augment.instance_noise.sigma={0.05 if trace.setting('discriminator.name') == 'points' else 0.1}"
+    return f"augment.instance_noise.sigma={0.05 if trace.setting('discriminator.name') in POINTS else 0.1}"

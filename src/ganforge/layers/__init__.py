@@ -6,7 +6,7 @@ from ganforge.layers.labels import refuse_labels
 from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
 from ganforge.layers.maxout import Maxout
 from ganforge.layers.minibatch import MINIBATCH, Minibatch, MinibatchDiscrimination, MinibatchStdDev
-from ganforge.layers.output import Output
+from ganforge.layers.output import Output, layered
 from ganforge.layers.side_by_side import SideBySide
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
 from ganforge.layers.weights import normal_weights_
@@ -25,6 +25,7 @@ __all__ = [
     "SpectralNorm",
     "advance",
     "advance_spectral_norms",
+    "layered",
     "mixes_samples",
     "normal_weights_",
     "refuse_labels",

@@ -1,11 +1,12 @@
 """What a discriminator says when it is asked for everything."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Output"]
+__all__ = ["Output", "layered"]
 
 
 @dataclass(frozen=True)
@@ -21,3 +22,12 @@ class Output:
     logits: list[Float[Tensor, "..."]]
     features: list[Float[Tensor, "..."]] = field(default_factory=list)
     aux: Float[Tensor, "..."] | None = None
+
+
+def layered(x: Float[Tensor, "B ..."], blocks: Iterable[nn.Module], head: Callable[[Tensor], Tensor]) -> Output:
+    """A discriminator that is a row of blocks and a head: one logit a sample, and what comes out of every block."""
+    features: list[Tensor] = []
+    for block in blocks:
+        x = block(x)
+        features.append(x)
+    return Output(logits=[head(x).flatten()], features=features)

@@ -20,6 +20,7 @@ from ganforge.layers import (
     Output,
     SpectralNorm,
     advance_spectral_norms,
+    layered,
     normal_weights_,
     refuse_labels,
 )
@@ -187,9 +188,5 @@ class Discriminator(nn.Module):
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations after every halving."""
         refuse_labels(self, y)
-        features: list[Tensor] = []
-        hidden = x.contiguous(memory_format=CHANNELS_LAST)
-        for down in self.downs:
-            hidden = down(hidden)  # (B, 2C, H/2, W/2)
-            features.append(hidden)
-        return Output(logits=[self.head(self.minibatch(hidden)).flatten()], features=features)
+        x = x.contiguous(memory_format=CHANNELS_LAST)
+        return layered(x, self.downs, lambda h: self.head(self.minibatch(h)))  # (B, 2C, H/2, W/2) after each

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
-from ganforge.layers import GroupSort, OrthonormalLinear, Output, refuse_labels
+from ganforge.layers import GroupSort, OrthonormalLinear, Output, layered, refuse_labels
 
 __all__ = ["TINY", "Discriminator"]
 
@@ -67,9 +67,4 @@ class Discriminator(nn.Module):
     def full(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations of every hidden layer."""
         refuse_labels(self, y)
-        features: list[Tensor] = []
-        hidden = x.flatten(1)
-        for block in self.blocks:
-            hidden = block(hidden)
-            features.append(hidden)
-        return Output(logits=[self.head(hidden).flatten()], features=features)
+        return layered(x.flatten(1), self.blocks, self.head)

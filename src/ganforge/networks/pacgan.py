@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import MINIBATCH, Maxout, Minibatch, Output, refuse_labels
+from ganforge.layers import MINIBATCH, Maxout, Minibatch, Output, layered, refuse_labels
 
 __all__ = ["TINY", "Discriminator", "Generator"]
 
@@ -81,9 +81,4 @@ class Discriminator(nn.Module):
     def full(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations of every hidden layer."""
         refuse_labels(self, y)
-        features: list[Tensor] = []
-        hidden = x.flatten(1)
-        for block in self.blocks:
-            hidden = block(hidden)
-            features.append(hidden)
-        return Output(logits=[self.head(self.minibatch(hidden)).flatten()], features=features)
+        return layered(x.flatten(1), self.blocks, lambda h: self.head(self.minibatch(h)))
