@@ -49,7 +49,7 @@ def figure() -> Figure:
     for axes, (name, apply) in zip(drawing.subplots(len(shown), 1), shown.items(), strict=True):
         changed = apply(x, Moment(torch.Generator().manual_seed(SEED)))
         axes.imshow(grid(to_uint8(changed), columns=COUNT, scale=2), cmap="gray", vmin=0, vmax=255)
-        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=8)
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
         axes.set(xticks=[], yticks=[], frame_on=False)
     return drawing
 
@@ -57,7 +57,7 @@ def figure() -> Figure:
 def main() -> None:
     """Write the file."""
     drawn, data = BytesIO(), BytesIO()
-    figure().savefig(drawn, format="png")
+    figure().savefig(drawn, format="png", bbox_inches="tight")
     Image.open(drawn).convert("L").quantize(GREYS, dither=Image.Dither.NONE).save(data, format="png", optimize=True)
     TARGET.parent.mkdir(parents=True, exist_ok=True)
     write_whole(TARGET, data.getvalue())
