@@ -1,12 +1,14 @@
 """Judging: what a record says, and that the figures tell good from bad."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError
-from ganforge.evaluate import compare, crowd, evaluate, quick_distance, reference
+from ganforge.evaluate import compare, crowd, evaluate, extractor_name, quick_distance, reference
 from ganforge.features import Extractor, extractor
 from ganforge.sample import Sampler
 
@@ -103,3 +105,16 @@ def test_figures_that_need_more_images_are_left_open(mnist: Source, judge: Extra
     assert record["figures"]["frechet_distance"] is not None
     assert record["figures"]["kernel_distance"] is None
     assert record["figures"]["precision"] is None
+
+
+def test_many_classes_are_counted_and_not_listed() -> None:
+    source = open_source(source="stacked_mnist")
+    judge = extractor(extractor_name(source, None))
+    images = source.test.read(torch.arange(400))
+    one = images[:1].expand(400, -1, -1, -1).contiguous()
+    many, single = (compare(real=crowd([images], judge, count=400), fake=crowd([fakes], judge, count=400),
+                            classes=judge.classes) for fakes in (images, one))  # fmt: skip
+    assert many["shares"] == {}
+    assert 300 < many["classes_found"] < 400  # of 400 draws of 1,000
+    assert single["classes_found"] == 1
+    assert single["class_divergence"] == pytest.approx(math.log(1000))

@@ -10,6 +10,7 @@ from ganforge.schedules import CURVES, Number, Schedule, at
 TABLES = {
     "linear": {"schedule": "linear", "start": 1.0, "end": 0.0, "images": 100},
     "cosine": {"schedule": "cosine", "start": 2e-4, "end": 5e-5, "images": 1000},
+    "exponential": {"schedule": "exponential", "start": 1e-1, "end": 1e-4, "images": 1000},
     "steps": {"schedule": "steps", "values": [1.0, 0.5, 0.1], "at": [100, 200]},
 }
 
@@ -26,16 +27,26 @@ def test_a_plain_number_is_itself() -> None:
     assert at(0.5, 0) == at(0.5, 10**9) == 0.5
 
 
-@pytest.mark.parametrize("kind", ["linear", "cosine"])
+def middle(kind: str, start: float, end: float) -> float:
+    """What stands half-way."""
+    return (start * end) ** 0.5 if kind == "exponential" else (start + end) / 2
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine", "exponential"])
 def test_curves_start_and_end_exactly_and_stay(kind: str) -> None:
     table = TABLES[kind]
     schedule = Schedule.parsed(table)
     start, end, images = table["start"], table["end"], table["images"]
     assert at(schedule, 0) == start
     assert at(schedule, images) == at(schedule, 10 * images) == end
-    assert at(schedule, images // 2) == pytest.approx((start + end) / 2)
+    assert at(schedule, images // 2) == pytest.approx(middle(kind, start, end))
     values = [at(schedule, seen) for seen in range(0, images + 1, 10)]
     assert values == sorted(values, reverse=True)
+
+
+def test_no_factor_leads_to_nothing() -> None:
+    with pytest.raises(ValueError, match="both must be over 0"):
+        Schedule.parsed(TABLES["exponential"] | {"end": 0.0})
 
 
 def test_steps_change_at_their_places() -> None:
@@ -75,7 +86,7 @@ def test_bounds_hold_for_every_value_of_a_schedule() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"schedule": "cosin", "start": 1}, "'cosin' is unknown; it can be 'linear', 'cosine' or 'steps'"),
+        ({"schedule": "cosin", "start": 1}, "'cosin' is unknown; it can be 'linear', 'cosine', 'expon.* or 'steps'"),
         ({"start": 1, "end": 2}, "schedule = None is unknown"),
         ({"schedule": "linear", "start": 1, "stop": 2, "images": 3}, "has no 'stop'; did you mean 'start'"),
         ({"schedule": "linear", "start": 1, "images": 3}, "'end' is missing"),

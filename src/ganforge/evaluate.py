@@ -13,6 +13,7 @@ from ganforge.data import Mixture, Source, Split
 from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, Features, PointFeatures, RunningGaussian, extractor_for
 from ganforge.metrics import (
+    class_coverage,
     class_shares,
     classifier_score,
     frechet_distance,
@@ -40,6 +41,7 @@ __all__ = [
 CHUNK = 500
 CHOOSING_SEED = 2**32  # the seeds that choose a checkpoint aren't those that it is reported on, which start at 0
 SPLITS = ("test", "held_out", "train")
+MANY = 100  # classes that nobody reads one by one
 Progress = Callable[[float], None]
 
 
@@ -65,7 +67,7 @@ def extractor_name(source: Source, chosen: str | None) -> str:
     Raises:
         RecipeError: for a classifier of images before points, or the other way round.
     """
-    fitting = extractor_for(source.shape)
+    fitting = source.extractor or extractor_for(source.shape)
     if chosen is not None and (chosen == PointFeatures.name) != (fitting == PointFeatures.name):
         raise RecipeError(f"judge.extractor = {chosen!r} can't judge {source.name}; set judge.extractor={fitting}")
     return chosen or fitting
@@ -137,7 +139,8 @@ def quick_distance(
     """The figures that choose a checkpoint; as many fakes as there are real ones."""
     fake = generated(sampler, extractor, len(real.features), CHOOSING_SEED)
     own = in_own_units(extractor, real=real, fake=fake, mixture=mixture)
-    return own | distances(real=real, fake=fake) | kernel(real=real, fake=fake)
+    many = coverage(fake, extractor.classes)
+    return own | many | distances(real=real, fake=fake) | kernel(real=real, fake=fake)
 
 
 def generated(
@@ -156,6 +159,12 @@ def kernel(*, real: Crowd, fake: Crowd) -> dict[str, float | None]:
     """The kernel distance, with its standard error."""
     names = ("kernel_distance", "kernel_distance_error")
     return figures(names, lambda: kernel_distance(real=real.features, fake=fake.features))
+
+
+def coverage(fake: Crowd, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """How many classes are there, and how unevenly, where they are too many to be listed each."""
+    names = ("classes_found", "class_divergence")
+    return figures(names, lambda: map(float, class_coverage(logits=fake.logits))) if len(classes) > MANY else {}
 
 
 def in_own_units(extractor: Extractor, *, real: Crowd, fake: Crowd, mixture: Mixture | None) -> dict[str, float | None]:
@@ -186,7 +195,8 @@ def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> dic
 def compare(*, real: Crowd, fake: Crowd, classes: tuple[str, ...]) -> dict[str, Any]:
     """Every figure for two sets of samples; None where there are too few samples for one.
 
-    The classifier's score and its shares are there if the extractor has classes.
+    The classifier's score and its shares are there if the extractor has classes; in place of the shares of many
+    classes, how many were found and their divergence from equal shares.
     """
     manifold = ("precision", "recall", "density", "coverage")
     score = ("classifier_score", "classifier_score_deviation")
@@ -195,7 +205,8 @@ def compare(*, real: Crowd, fake: Crowd, classes: tuple[str, ...]) -> dict[str, 
         **kernel(real=real, fake=fake),
         **(figures(score, lambda: classifier_score(logits=fake.logits)) if classes else {}),
         **figures(manifold, lambda: manifold_scores(real=real.features, fake=fake.features, k=3)),
-        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if classes else {},
+        **coverage(fake, classes),
+        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if len(classes) <= MANY else {},
     }
 
 

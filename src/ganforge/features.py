@@ -8,10 +8,11 @@ name and a digest of its weights. Points in few dimensions are their own feature
 
 import difflib
 import hashlib
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "GaussianStatistics",
     "PointFeatures",
     "RunningGaussian",
+    "StackedFeatures",
     "extractor",
     "extractor_for",
     "load_classifier",
@@ -197,6 +199,31 @@ class ClassifierFeatures:
         return f"ClassifierFeatures({self.name!r}, digest={self.digest!r}, dim={self.dim}, device={str(self.device)!r})"
 
 
+class StackedFeatures:
+    """One digit's classifier on each channel apart: features side by side, a class for each row of digits.
+
+    With C channels and K digits there are K ** C classes, in the order of counting; a logit is the sum of the channels'
+    log probabilities, so their softmax is the product of what each channel is.
+
+    >>> StackedFeatures("mnist")(torch.zeros(5, 3, 28, 28, dtype=torch.uint8)).logits.shape
+    torch.Size([5, 1000])
+    """
+
+    def __init__(self, name: str, channels: int = 3, device: torch.device | str = "cpu") -> None:
+        self.single, self.channels = embedded(name, device), channels
+        self.name, self.digest, self.device = f"stacked_{name}", self.single.digest, self.single.device
+        self.classes = tuple("".join(row) for row in itertools.product(self.single.classes, repeat=channels))
+
+    def __call__(self, images: Num[Tensor, "B C H W"]) -> Features:
+        """Features (B, C·D) and logits (B, K ** C); raises `DataError` for another number of channels."""
+        if images.shape[1] != self.channels:
+            raise DataError(f"{self.name} judges images of {self.channels} channels, and these have {images.shape[1]}")
+        found = self.single(images.flatten(0, 1)[:, None])
+        each = found.logits.log_softmax(1).unflatten(0, (-1, self.channels))
+        logits = reduce(lambda rows, one: (rows[:, :, None] + one[:, None]).flatten(1), each.unbind(1))
+        return Features(found.features.unflatten(0, (-1, self.channels)).flatten(1), logits)
+
+
 class PointFeatures:
     """Points as their own features: figures are then in the data's own units.
 
@@ -223,6 +250,7 @@ def embedded(name: str, device: torch.device | str = "cpu") -> ClassifierFeature
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "mnist": partial(embedded, "mnist"),
     "cifar10": partial(embedded, "cifar10"),
+    "stacked_mnist": partial(StackedFeatures, "mnist"),
     "points": PointFeatures,
 }
 

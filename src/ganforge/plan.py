@@ -226,6 +226,11 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
             f"set judge.metric={'sliced' if len(plan.source.shape) == 1 else 'frechet'}_distance",
         ),
         (
+            lambda: plan.judging.metric == "class_divergence" and plan.source.extractor is None,
+            f"judge.metric = 'class_divergence' needs classes that are wanted in equal shares, as those of "
+            f"stacked_mnist, and {plan.source.name} has none; set judge.metric=frechet_distance",
+        ),
+        (
             lambda: training.batch > images,
             f"train.batch = {training.batch} is more than the {images} training images; "
             f"set train.batch={images} or less",

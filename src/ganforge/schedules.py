@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, TypeAdapter, ValidationError
 
-__all__ = ["CURVES", "Cosine", "Linear", "Number", "Schedule", "Steps", "at"]
+__all__ = ["CURVES", "Cosine", "Exponential", "Linear", "Number", "Schedule", "Steps", "at"]
 
 Images = Annotated[int, Field(gt=0)]
 
@@ -57,6 +57,28 @@ class Cosine:
 
 
 @dataclasses.dataclass(frozen=True)
+class Exponential:
+    """From `start` to `end`, both positive, by the same factor each image: as long for .1 to .01 as for .01 to .001."""
+
+    start: float
+    end: float
+    images: Images
+
+    def __post_init__(self) -> None:
+        if min(self.extremes) <= 0:
+            raise ValueError(f"from start = {self.start} to end = {self.end} no factor leads; both must be over 0")
+
+    @property
+    def extremes(self) -> tuple[float, ...]:
+        return self.start, self.end
+
+    def value(self, images: int) -> float:
+        if images >= self.images:
+            return self.end
+        return float(self.start * (self.end / self.start) ** (images / self.images))
+
+
+@dataclasses.dataclass(frozen=True)
 class Steps:
     """`values[0]` until `at[0]` images are seen, then `values[1]`, and so on: one value more than places."""
 
@@ -77,7 +99,8 @@ class Steps:
         return self.values[bisect_right(self.at, images)]
 
 
-CURVES: dict[str, type[Linear] | type[Cosine] | type[Steps]] = {"linear": Linear, "cosine": Cosine, "steps": Steps}
+Curve = Linear | Cosine | Exponential | Steps
+CURVES: dict[str, type[Curve]] = {"linear": Linear, "cosine": Cosine, "exponential": Exponential, "steps": Steps}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +115,7 @@ class Schedule:
     False
     """
 
-    curve: Linear | Cosine | Steps
+    curve: Curve
     delay: int = 0
 
     @classmethod
@@ -134,7 +157,7 @@ def _listed(names: Mapping[str, Any]) -> str:
     return f"{', '.join(most)} or {last}"
 
 
-def _curve(name: str, arguments: dict[str, Any]) -> Linear | Cosine | Steps:
+def _curve(name: str, arguments: dict[str, Any]) -> Curve:
     curve = CURVES[name]
     known = [field.name for field in dataclasses.fields(curve)]
     for key in set(arguments) - set(known):

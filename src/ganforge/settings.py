@@ -62,9 +62,10 @@ class Judging:
     final: Annotated[int, Field(ge=100, description="generated and test images in the final figures")] = 10_000
     extractor: Annotated[str | None, Field(description="mnist, cifar10 or points; none: by the data's shape")] = None
     metric: Annotated[
-        Literal["frechet_distance", "kernel_distance", "sliced_distance", "mode_distance"] | None,
+        Literal["frechet_distance", "kernel_distance", "sliced_distance", "mode_distance", "class_divergence"] | None,
         Field(
             description="what chooses a checkpoint: frechet_distance, kernel_distance, sliced_distance (points), "
-            "mode_distance (known modes); none: the last for known modes, sliced for other points, else the first"
+            "mode_distance (known modes), class_divergence (many classes); none: the distance of modes where they are "
+            "known, sliced for other points, else frechet_distance"
         ),
     ] = None

@@ -36,6 +36,8 @@ FIGURES = {  # what is shown of a judgement, where it is there, and what a reade
     "frechet_distance": "lower is better",
     "kernel_distance": "lower is better; unbiased, so it may fall below 0",
     "classifier_score": "higher is better",
+    "classes_found": "of the classes, those with one image or more",
+    "class_divergence": "lower is better; of the classes' shares from equal ones, at this number of images",
     "precision": "share of fakes that look real",
     "recall": "share of reals that the generator could make",
     "density": "how deep fakes lie among reals; about 1 for real data",

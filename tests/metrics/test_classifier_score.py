@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 from torch import Tensor
 
 from ganforge.errors import DataError
-from ganforge.metrics import class_shares, classifier_score
+from ganforge.metrics import class_coverage, class_shares, classifier_score
 
 
 def as_published(logits: Tensor, splits: int) -> tuple[float, float]:
@@ -47,3 +48,13 @@ def test_shares_count_every_class() -> None:
     assert class_shares(logits=logits).tolist() == [3 / 8, 1 / 8, 0, 1 / 2]
     with pytest.raises(DataError, match="at least one image"):
         class_shares(logits=torch.zeros(0, 4))
+
+
+def test_coverage_of_many_classes_against_scipy() -> None:
+    counts = np.array([5, 0, 3, 1, 0, 1])
+    logits = torch.eye(6)[np.repeat(np.arange(6), counts)]
+    found, divergence = class_coverage(logits=logits)
+    assert found == 4
+    assert divergence == pytest.approx(scipy.stats.entropy(counts / 10, np.full(6, 1 / 6)), abs=1e-12)
+    with pytest.raises(DataError):
+        class_coverage(logits=torch.zeros(0, 4))

@@ -14,9 +14,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, default_size, fitted, parted
+from ganforge.data.stacked import open_stacked
 from ganforge.errors import DataError
 
-__all__ = ["is_idx", "open_idx", "open_mnist", "read_idx"]
+__all__ = ["is_idx", "open_idx", "open_mnist", "open_stacked_mnist", "read_idx"]
 
 
 def _head(path: Traversable) -> bytes:
@@ -104,6 +105,11 @@ def _mnist(split: str) -> Array:
 def open_mnist(*, size: int | None, channels: int | None, held_out: int | None) -> Source:
     """The 70,000 handwritten digits in the package: 50,000 to train, 10,000 held out, 10,000 to test; no network."""
     return _split("mnist", _mnist("train"), _mnist("t10k"), size, channels, held_out)
+
+
+def open_stacked_mnist(*, size: int | None, channels: int | None, held_out: int | None) -> Source:
+    """128,000 images of three of those digits each, 26,000 held out, 26,000 of the test digits."""
+    return open_stacked(_mnist("train"), _mnist("t10k"), size=size, channels=channels, held_out=held_out)
 
 
 def _is_test(file: Path) -> bool:

@@ -56,6 +56,7 @@ class Source:
         stream: what makes a stream of `train`; takes `batch`, `device`, `seed`, `position`, and keys of [data].
         endless: training samples are drawn anew for ever, and no sample is seen twice.
         mixture: the density itself, where it is a mixture of Gaussians; or None.
+        extractor: the feature extractor that knows these classes; None where their shape chooses one.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Source:
     stream: Callable[..., Stream] = ImageStream
     endless: bool = False
     mixture: Mixture | None = None
+    extractor: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

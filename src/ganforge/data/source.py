@@ -8,14 +8,14 @@ from pydantic import Field
 
 from ganforge.data.array import is_array, open_array
 from ganforge.data.folder import SUFFIXES, open_folder
-from ganforge.data.idx import is_idx, open_idx, open_mnist
+from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.points import TOYS
 from ganforge.errors import DataError
 
 __all__ = ["NAMED", "open_source"]
 
-NAMED = {"mnist": open_mnist}
+NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
 
 CHOICES = f"{', '.join(map(repr, NAMED))}, a folder of images, IDX files, or a .npy/.npz array"

@@ -109,7 +109,7 @@ def sweep(distance: float) -> dict[str, list[float]]:
 def trial(
     *,
     seed: int,
-    distance: Annotated[float, Field(description="from the data to where the fakes start", gt=0)] = 3.0,
+    distance: Annotated[float, Field(description="from the data to where the fakes start", gt=0, le=30)] = 3.0,
     rounds: Annotated[int, Field(description="rounds in which the generator is free", ge=10)] = 600,
     warm: Annotated[int, Field(description="rounds before, of the discriminator alone", ge=10)] = 500,
     lr: Annotated[float, Field(description="the generator's learning rate, plain gradient", gt=0)] = 0.02,

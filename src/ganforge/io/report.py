@@ -29,7 +29,7 @@ NAMES = {
 }
 PARTS = {"test": "the test split", "held_out": "held-out training images", "train": "the training split"}
 HIGHER = ("_score", "_found", "_quality", "precision", "recall", "density", "coverage", "accuracy")
-LOWER = ("_distance", "_loss")
+LOWER = ("_distance", "_loss", "_divergence")
 SPREADS = ("_error", "_standard_error", "_deviation")  # how sure the figure before it is
 MEMBER = re.compile(r"^(.+)_(\d+)$")
 

@@ -11,6 +11,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `classifier_score` | whether each image is one thing and all together are many things |
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
 | `class_shares` | which classes are missing |
+| `class_coverage` | how many of many classes are there, and how unevenly |
 | `mode_coverage` | which modes of a known mixture are found, and how many samples lie at one |
 | `reverse_kl` | how unevenly the modes are filled |
 | `sliced_distance` | how far two clouds lie apart, exactly on random lines; for points in few dimensions |
@@ -21,14 +22,16 @@ from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.kernel import KernelDistance, kernel_distance
 from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
-from ganforge.metrics.shares import class_shares
+from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
 from ganforge.metrics.sliced import sliced_distance
 
 __all__ = [
+    "ClassCoverage",
     "KernelDistance",
     "ManifoldScores",
     "ModeCoverage",
     "Score",
+    "class_coverage",
     "class_shares",
     "classifier_score",
     "frechet_distance",
