@@ -206,7 +206,7 @@ def compare(*, real: Crowd, fake: Crowd, classes: tuple[str, ...]) -> dict[str, 
         **(figures(score, lambda: classifier_score(logits=fake.logits)) if classes else {}),
         **figures(manifold, lambda: manifold_scores(real=real.features, fake=fake.features, k=3)),
         **coverage(fake, classes),
-        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if len(classes) <= MANY else {},
+        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if 0 < len(classes) <= MANY else {},
     }
 
 
