@@ -167,6 +167,11 @@ def coverage(fake: Crowd, classes: tuple[str, ...]) -> dict[str, float | None]:
     return figures(names, lambda: map(float, class_coverage(logits=fake.logits))) if len(classes) > MANY else {}
 
 
+def shares(fake: Crowd, classes: tuple[str, ...]) -> dict[str, float | None]:
+    """The share of each class, where there are few enough to be read one by one."""
+    return figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if 0 < len(classes) <= MANY else {}
+
+
 def in_own_units(extractor: Extractor, *, real: Crowd, fake: Crowd, mixture: Mixture | None) -> dict[str, float | None]:
     """Figures of points alone: the sliced Wasserstein distance; and of a mixture the modes found, the share of
     samples at one, and how far the modes' shares are from their weights."""
@@ -206,7 +211,7 @@ def compare(*, real: Crowd, fake: Crowd, classes: tuple[str, ...]) -> dict[str, 
         **(figures(score, lambda: classifier_score(logits=fake.logits)) if classes else {}),
         **figures(manifold, lambda: manifold_scores(real=real.features, fake=fake.features, k=3)),
         **coverage(fake, classes),
-        "shares": figures(classes, lambda: class_shares(logits=fake.logits).tolist()) if 0 < len(classes) <= MANY else {},
+        "shares": shares(fake, classes),
     }
 
 

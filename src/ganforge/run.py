@@ -278,7 +278,7 @@ def begin(recipe: Recipe, path: Path, *, command: list[str], init_from: Path | N
         )
     extractor_of(plan)
     state = TrainState.start(plan)
-    notes = [] if init_from is None else take_weights(state, init_from)
+    notes = [*plan.source.notes, *([] if init_from is None else take_weights(state, init_from))]
     where = environment() | {"device": str(plan.device)}
     folder = RunFolder.create(path, recipe=recipe_text(plan), environment=where, command=command)
     return Run(plan, state, folder, notes)
@@ -311,6 +311,7 @@ def continued(path: Path, *, settings: Iterable[str] = ()) -> Run:
         )
     plan = build(override(read_recipe(folder), settings))
     extractor_of(plan)
+    notes += plan.source.notes
     state = TrainState.start(plan)
     if saved is not None:
         tensors, record = saved

@@ -1,12 +1,13 @@
-"""A folder of image files: nested as it likes, any size, any mode."""
+"""Image files in a folder or an archive: nested as they like, any size, any mode."""
 
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from io import BytesIO
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
@@ -16,60 +17,69 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, default_size, parted
+from ganforge.data.labels import INDEX, Labels, labels_of
+from ganforge.data.members import Member, members, unwrapped
 from ganforge.data.split import Split
 from ganforge.errors import DataError
 
-__all__ = ["SUFFIXES", "Files", "open_folder"]
+__all__ = ["SUFFIXES", "UNREADABLE", "Files", "open_folder"]
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 SAMPLE = 64  # files looked at to choose a size and grey or colour
 SPLIT_SEED = 0  # which images are held out is the same in every run
 PATIENCE = 1.0  # seconds before a progress bar appears
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises on broken files
+BEARABLE = 0.01  # of the files may be broken: they are left out, and named
+NAMED = 3  # of them, by name
+PARTS = {  # folders that are splits, not classes
+    "train": "train", "training": "train", "val": "held_out", "valid": "held_out", "validation": "held_out",
+    "test": "test", "testing": "test",
+}  # fmt: skip
 
 
 Item = TypeVar("Item")
+Failure = tuple[Member, Exception]
 
 
 @dataclass(frozen=True)
 class Files:
     """Image files that are decoded whenever they are read, because together they don't fit into memory."""
 
-    paths: tuple[Path, ...]
+    members: tuple[Member, ...]
     shape: tuple[int, int, int]
-    labels: None = None
+    labels: Int64[Tensor, " N"] | None = None
     tensor: None = None
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.members)
 
     def read(self, index: Int64[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
         """Decode these files; DataError names the first that is broken."""
         pixels = torch.empty((len(index), *self.shape), dtype=torch.uint8, memory_format=torch.channels_last)
         for place, number in enumerate(index.tolist()):
             try:
-                pixels[place] = _pixels(self.paths[number], self.shape)
+                pixels[place] = _pixels(self.members[number], self.shape)
             except UNREADABLE as error:
-                raise _broken([(self.paths[number], error)]) from None
+                raise _broken([(self.members[number], error)]) from None
         return pixels
 
 
-def _paths(folder: Path) -> list[Path]:
-    """Every image file below a folder, in an order that no file system changes; hidden ones are left out."""
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        names = (name for name in files if not name.startswith("."))
-        found += [Path(root, name) for name in names if Path(name).suffix.lower() in SUFFIXES]
-    return sorted(found)
+def _reason(error: Exception) -> str:
+    return "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
 
 
-def _broken(failures: list[tuple[Path, Exception]]) -> DataError:
-    path, error = failures[0]
+def _broken(failures: list[Failure]) -> DataError:
+    member, error = failures[0]
     more = len(failures) - 1
     others = f", nor {more} other file{'s' if more > 1 else ''}" if more else ""
-    reason = "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
-    return DataError(f"'{path}' cannot be read as an image ({reason}){others}: repair or remove what is broken.")
+    return DataError(f"'{member}' cannot be read as an image ({_reason(error)}){others}: repair or remove it.")
+
+
+def _left_out(failures: list[Failure]) -> str:
+    """What is said of broken files that are few enough to go on without."""
+    named = "; ".join(f"'{member}' ({_reason(error)})" for member, error in failures[:NAMED])
+    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+    return f"left out {len(failures)} file{'s' if len(failures) > 1 else ''} that can't be read: {named}{more}"
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -82,10 +92,10 @@ def _opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _pixels(path: Path, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
+def _pixels(member: Member, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
     """One file, upright (EXIF), centre-cropped to a square, resized with antialiasing, grey or RGB."""
     channels, size, _ = shape
-    with Image.open(path) as image:
+    with Image.open(BytesIO(member.read())) as image:
         image.draft(image.mode, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size
         upright = _opaque(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
     if upright.size != (size, size):
@@ -94,10 +104,10 @@ def _pixels(path: Path, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
     return torch.from_numpy(array.reshape(size, size, channels).copy()).permute(2, 0, 1)
 
 
-def _look(path: Path) -> tuple[int, bool] | None:
+def _look(member: Member) -> tuple[int, bool] | None:
     """A file's shorter side and whether it is grey; None if it can't be read."""
     try:
-        with Image.open(path) as image:
+        with Image.open(BytesIO(member.read())) as image:
             if image.mode in ("1", "L", "LA", "I;16", "I"):
                 return min(image.size), True
             array = np.asarray(_opaque(image).convert("RGB"))
@@ -106,9 +116,9 @@ def _look(path: Path) -> tuple[int, bool] | None:
     return min(array.shape[:2]), bool((array == array[..., :1]).all())
 
 
-def _shape(paths: list[Path], size: int | None, channels: int | None) -> tuple[int, int, int]:
+def _shape(files: Sequence[Member], size: int | None, channels: int | None) -> tuple[int, int, int]:
     """What is given, else what a sample of the files suggests."""
-    looks = [look for path in paths[:: max(len(paths) // SAMPLE, 1)] if (look := _look(path))]
+    looks = [look for member in files[:: max(len(files) // SAMPLE, 1)] if (look := _look(member))]
     looks = looks or [(1, False)]  # nothing readable: decoding will say what is broken
     size = size or default_size({side for side, _ in looks})
     return channels or (1 if all(grey for _, grey in looks) else 3), size, size
@@ -127,37 +137,117 @@ def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
             yield item
 
 
-def _decoded(rest: list[Path], kept: list[Path], shape: tuple[int, int, int]) -> tuple[Split, Split]:
-    """Both splits in one tensor, decoded by threads; DataError tells of every broken file."""
-    paths = rest + kept
-    pixels = torch.empty((len(paths), *shape), dtype=torch.uint8, memory_format=torch.channels_last)
+@dataclass(frozen=True)
+class Part:
+    """The files of one split."""
 
-    def decode(place: int) -> tuple[Path, Exception] | None:
+    files: list[Member]
+    labels: Int64[Tensor, " N"] | None
+
+    def taken(self, places: Int64[Tensor, " n"]) -> "Part":
+        """Some of them."""
+        labels = None if self.labels is None else self.labels[places]
+        return Part([self.files[place] for place in places.tolist()], labels)
+
+
+def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
+    """All readable files in one tensor, decoded by threads; and those that can't be read."""
+    pixels = torch.empty((len(part.files), *shape), dtype=torch.uint8, memory_format=torch.channels_last)
+
+    def decode(place: int) -> Exception | None:
         try:
-            pixels[place] = _pixels(paths[place], shape)
+            pixels[place] = _pixels(part.files[place], shape)
         except UNREADABLE as error:
-            return paths[place], error
+            return error
         return None
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        failures = [failure for failure in _shown(pool.map(decode, range(len(paths))), len(paths)) if failure]
+        errors = list(_shown(pool.map(decode, range(len(part.files))), len(part.files)))
     finally:
         pool.shutdown(cancel_futures=True)
-    if failures:
-        raise _broken(failures)
-    return Array(pixels[: len(rest)]), Array(pixels[len(rest) :])
+    failures = [(part.files[place], error) for place, error in enumerate(errors) if error]
+    if not failures:
+        return Array(pixels, part.labels), []
+    whole = torch.tensor([error is None for error in errors]).nonzero()[:, 0]
+    return Array(pixels[whole], None if part.labels is None else part.labels[whole]), failures
+
+
+def _splits(images: Sequence[Member]) -> dict[str, list[int]]:
+    """Split -> places of its images, where every image lies in a folder that is named like a split; else all train."""
+    tops = [PARTS.get(parts[0].lower()) if len(parts) > 1 else None for parts in unwrapped(m.name for m in images)]
+    if None in tops or "train" not in tops:
+        return {"train": list(range(len(images)))}
+    return {split: [n for n, top in enumerate(tops) if top == split] for split in sorted({t for t in tops if t})}
+
+
+def _below(images: Sequence[Member], splits: dict[str, list[int]]) -> list[Member]:
+    """The images under the names that they have below their split's folder."""
+    if len(splits) == 1:
+        return list(images)
+    inner = ["/".join(parts[1:]) for parts in unwrapped(member.name for member in images)]
+    return [Member(member.place, name) for member, name in zip(images, inner, strict=True)]
+
+
+def _labels(images: Sequence[Member], splits: dict[str, list[int]], index: Member | None) -> Labels | None:
+    if index is None:
+        return labels_of(_below(images, splits), None)
+    return labels_of(images, index)
 
 
 def open_folder(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
-    """Every image below a folder; a tenth, at most 10,000, held out; in memory if it takes at most `memory` GiB."""
-    paths = _paths(path)
-    if not paths:
+    """Every image below a folder or in an archive; in memory if all take at most `memory` GiB.
+
+    Folders called train, val and test are the splits, if every image lies in one of them; else a tenth, at most 10,000,
+    is held out. Labels are those of a `dataset.json`, else the folders'. Up to 1 % of broken files are left out, and
+    named in the source's notes.
+    """
+    there = members(path)
+    images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
+    if not images:
         raise DataError(f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in it and below it.")
-    count = parted(str(path), len(paths), held_out, min(len(paths) // 10, 10_000))
-    shape = _shape(paths, size, channels)
-    fits = len(paths) * np.prod(shape) <= memory * 2**30
-    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    rest, kept = ([paths[place] for place in sorted(part.tolist())] for part in (order[count:], order[:count]))
-    train, held = _decoded(rest, kept, shape) if fits else (Files(tuple(rest), shape), Files(tuple(kept), shape))
-    return Source(str(path), train, held if count else None)
+    index = min(
+        (m for m in there if PurePosixPath(m.name).name == INDEX), key=lambda m: m.name.count("/"), default=None
+    )
+    splits = _splits(images)
+    labels = _labels(images, splits, index)
+    whole = Part(images, None if labels is None else labels.numbers)
+    parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
+    if "held_out" not in parts:
+        parts |= _held_out(str(path), parts["train"], held_out)
+    shape = _shape(images, size, channels)
+    fits = len(images) * np.prod(shape) <= memory * 2**30
+    read, notes = _read(parts, shape) if fits else _listed(parts, shape)
+    return Source(
+        str(path), read["train"], read.get("held_out"), read.get("test"),
+        None if labels is None else labels.classes, notes=notes,
+    )  # fmt: skip
+
+
+def _held_out(name: str, part: Part, held_out: int | None) -> dict[str, Part]:
+    """The training files without those held out, and these."""
+    total = len(part.files)
+    count = parted(name, total, held_out, min(total // 10, 10_000))
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(SPLIT_SEED))
+    kept = {"held_out": part.taken(order[:count].sort().values)} if count else {}
+    return {"train": part.taken(order[count:].sort().values), **kept}
+
+
+def _read(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Every split decoded, and what there is to say.
+
+    Raises:
+        DataError: if more than 1 % of the files can't be read.
+    """
+    read, failures = {}, list[Failure]()
+    for split, part in parts.items():
+        read[split], broken = _decoded(part, shape)
+        failures += broken
+    if len(failures) > BEARABLE * sum(len(part.files) for part in parts.values()):
+        raise _broken(failures)
+    return dict(read), (_left_out(failures),) if failures else ()
+
+
+def _listed(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Every split as files to decode whenever they are read."""
+    return {split: Files(tuple(part.files), shape, part.labels) for split, part in parts.items()}, ()

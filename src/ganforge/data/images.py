@@ -57,6 +57,7 @@ class Source:
         endless: training samples are drawn anew for ever, and no sample is seen twice.
         mixture: the density itself, where it is a mixture of Gaussians; or None.
         extractor: the feature extractor that knows these classes; None where their shape chooses one.
+        notes: what a user should hear of it before training, a sentence each.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Source:
     endless: bool = False
     mixture: Mixture | None = None
     extractor: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

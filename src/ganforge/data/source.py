@@ -10,6 +10,7 @@ from ganforge.data.array import is_array, open_array
 from ganforge.data.folder import SUFFIXES, open_folder
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
+from ganforge.data.members import is_archive
 from ganforge.data.points import TOYS
 from ganforge.errors import DataError
 
@@ -18,12 +19,12 @@ __all__ = ["NAMED", "open_source"]
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
 
-CHOICES = f"{', '.join(map(repr, NAMED))}, a folder of images, IDX files, or a .npy/.npz array"
+CHOICES = f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, IDX files, or a .npy/.npz array"
 
 
 def open_source(
     *,
-    source: Annotated[str, Field(description="'mnist', a folder of images, IDX files, or a .npy/.npz array")] = "mnist",
+    source: Annotated[str, Field(description=f"{CHOICES}")] = "mnist",
     size: Annotated[
         int | None, Field(description="height and width to train at; by default chosen by looking", ge=4)
     ] = None,
@@ -41,7 +42,8 @@ def open_source(
     """A data set, opened and split; the arguments are a recipe's [data].
 
     "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
-    folder and below it, IDX files (in a folder, or one), a NumPy array. Images are cropped to their central square
+    folder or an archive (zip, tar) and below it, IDX files (in a folder, or one), a NumPy array. Labels come from a
+    `dataset.json`, else from the folders. Images are cropped to their central square
     and resized with antialiasing; in memory as uint8 if they fit.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
@@ -58,7 +60,7 @@ def open_source(
             return open_array(path, **fit)
         if path.exists() and is_idx(path):
             return open_idx(path, **fit)
-        if path.is_dir():
+        if path.is_dir() or is_archive(path):
             return open_folder(path, size=size, channels=channels, held_out=held_out, memory=memory)
     except PermissionError as error:
         raise DataError(f"no permission to read '{error.filename}': change its mode or choose another path.") from None
@@ -72,4 +74,4 @@ def _unusable(source: str, path: Path) -> DataError:
         return DataError(f"there is no data at {source!r}: {hint} {CHOICES}, or points from {', '.join(TOYS)}.")
     if path.suffix.lower() in SUFFIXES:
         return DataError(f"{source!r} is a single image: give the folder that it lies in.")
-    return DataError(f"the format of {source!r} is unknown: give {CHOICES} (archives must be unpacked).")
+    return DataError(f"the format of {source!r} is unknown: give {CHOICES}.")

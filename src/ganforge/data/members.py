@@ -1,0 +1,146 @@
+"""The files of a folder or of an archive, by their names, each read whole when it is wanted; nothing is unpacked."""
+
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from ganforge.errors import DataError
+
+__all__ = ["Member", "is_archive", "members", "unwrapped"]
+
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
+ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file below a folder, or in an archive.
+
+    Attributes:
+        place: the folder or the archive.
+        name: its path there, with slashes.
+        offset: where its bytes begin in a tar archive that isn't compressed.
+        size: how many they are.
+        content: they themselves, of an archive that can only be read from its beginning.
+    """
+
+    place: Path
+    name: str
+    offset: int | None = None
+    size: int = 0
+    content: bytes | None = None
+
+    def __str__(self) -> str:
+        return str(self.place / self.name)
+
+    def read(self) -> bytes:
+        """All of its bytes; OSError if that fails, whatever the reason."""
+        try:
+            if self.content is not None:
+                return self.content
+            if self.offset is not None:
+                with self.place.open("rb") as file:
+                    file.seek(self.offset)
+                    return file.read(self.size)
+            if self.place.is_dir():
+                return (self.place / self.name).read_bytes()
+            return opened(self.place).read(self.name)
+        except BROKEN as error:
+            raise OSError(str(error) or type(error).__name__) from None
+
+
+@lru_cache(maxsize=8)
+def opened(archive: Path) -> zipfile.ZipFile:
+    """A zip archive, opened once; threads may read from it side by side."""
+    return zipfile.ZipFile(archive)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether this is a zip or tar file, by its first bytes and, for the compressed kinds of tar, by its name."""
+    if not path.is_file():
+        return False
+    return zipfile.is_zipfile(path) or (path.name.lower().endswith((*ZIP, *TAR)))
+
+
+def members(path: Path) -> list[Member]:
+    """Every file of a folder (below it too) or of an archive, in an order that no file system changes; hidden ones, and
+    what macOS adds to archives, are left out.
+
+    Raises:
+        DataError: for an archive that can't be read, or whose names climb out of it.
+    """
+    if path.is_dir():
+        return sorted(in_folder(path), key=lambda member: member.name)
+    try:
+        found = list(in_zip(path) if zipfile.is_zipfile(path) else in_tar(path))
+    except BROKEN as error:
+        raise DataError(f"'{path}' cannot be read as an archive ({error}): download or pack it again.") from None
+    for member in found:
+        parts = PurePosixPath(member.name).parts
+        if member.name.startswith("/") or ".." in parts:
+            raise DataError(f"'{path}' holds a file {member.name!r}, which climbs out of the archive: pack it again.")
+    return sorted((m for m in found if not hidden(m.name)), key=lambda member: member.name)
+
+
+def hidden(name: str) -> bool:
+    """Whether a name, or a folder on its way, begins with a dot; or is macOS' own."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def in_folder(path: Path) -> Iterator[Member]:
+    """Files below a folder. A link that leads back to a folder above is not followed twice."""
+    seen = {identity(path)}
+    for root, folders, files in os.walk(path, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if not hidden(name) and identity(Path(root, name)) not in seen]
+        seen |= {identity(Path(root, name)) for name in folders}
+        below = Path(root).relative_to(path)
+        yield from (Member(path, (below / name).as_posix()) for name in files if not hidden(name))
+
+
+def identity(folder: Path) -> tuple[int, int]:
+    """What two names of one folder have in common."""
+    try:
+        found = folder.stat()
+    except OSError:  # a link to nowhere
+        return -1, -1
+    return found.st_dev, found.st_ino
+
+
+def in_zip(path: Path) -> Iterator[Member]:
+    """Files of a zip archive."""
+    return (Member(path, entry.filename) for entry in opened(path).infolist() if not entry.is_dir())
+
+
+def in_tar(path: Path) -> Iterator[Member]:
+    """Files of a tar archive; where it is compressed, with their contents."""
+    try:
+        with tarfile.open(path, "r:") as archive:
+            entries = [entry for entry in archive if entry.isfile()]
+        yield from (Member(path, clean(e.name), e.offset_data, e.size) for e in entries)
+    except tarfile.ReadError:
+        with tarfile.open(path, "r:*") as archive:
+            for entry in archive:
+                content = archive.extractfile(entry) if entry.isfile() else None
+                if content is not None:
+                    yield Member(path, clean(entry.name), content=content.read())
+
+
+def clean(name: str) -> str:
+    """Without the "./" that tar puts before names."""
+    return name.removeprefix("./")
+
+
+def unwrapped(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """The parts of every name, without the folders that all of them lie in."""
+    parts = [PurePosixPath(name).parts for name in names]
+    common = 0
+    for column in zip(*(part[:-1] for part in parts), strict=False):
+        if len(set(column)) > 1:
+            break
+        common += 1
+    return [part[common:] for part in parts]

@@ -1,0 +1,221 @@
+"""Folders and archives as they come: labels, splits, broken files, and names that climb."""
+
+import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganforge.data import Source, open_source
+from ganforge.data.members import members
+from ganforge.errors import DataError
+
+
+def shade(folder: Path, name: str, value: int) -> None:
+    """An image of one grey."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((8, 8), value, np.uint8)).save(path)
+
+
+def filled(folder: Path, names: list[str]) -> Path:
+    """An image for each name, grey by its place."""
+    for place, name in enumerate(names):
+        shade(folder, name, place)
+    return folder
+
+
+def zipped(folder: Path) -> Path:
+    target = folder.with_suffix(".zip")
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder.parent))
+    return target
+
+
+def tarred(suffix: str) -> Callable[[Path], Path]:
+    def pack(folder: Path) -> Path:
+        target = folder.with_suffix(suffix)
+        with tarfile.open(target, "w:" + suffix.removeprefix(".tar").removeprefix(".")) as archive:
+            archive.add(folder, folder.name)
+        return target
+
+    return pack
+
+
+def as_it_is(folder: Path) -> Path:
+    return folder
+
+
+PACKED = {"folder": as_it_is, "zip": zipped, "tar": tarred(".tar"), "tar.gz": tarred(".tar.gz")}
+
+
+def opened(path: Path, **options: object) -> Source:
+    return open_source(source=str(path), **options)
+
+
+def by_grey(source: Source) -> dict[int, int]:
+    """Grey -> label, over all splits."""
+    found = {}
+    for split in (source.train, source.held_out, source.test):
+        if split is not None:
+            greys = split.read(torch.arange(len(split)))[:, 0, 0, 0].tolist()
+            found |= dict(zip(greys, split.labels.tolist(), strict=True))
+    return found
+
+
+@pytest.fixture(params=PACKED)
+def packed(request: pytest.FixtureRequest) -> Callable[[Path], Path]:
+    return PACKED[request.param]
+
+
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_folders_are_classes(tmp_path: Path, packed: Callable[[Path], Path], memory: float) -> None:
+    names = [f"{kind}/deep/{n:02}.png" for kind in ("rose", "daisy", "tulip") for n in range(10)]
+    source = opened(packed(filled(tmp_path / "flowers", names)), memory=memory)
+    assert source.classes == ("daisy", "rose", "tulip")
+    assert by_grey(source) == {place: {"daisy": 0, "rose": 1, "tulip": 2}[n.split("/")[0]]
+                               for place, n in enumerate(names)}  # fmt: skip
+    assert len(source.train) == 27
+
+
+def test_folders_around_all_of_it_are_no_class(tmp_path: Path, packed: Callable[[Path], Path]) -> None:
+    source = opened(packed(filled(tmp_path / "a", [f"b/c/{n}.png" for n in range(10)])))
+    assert source.classes is None
+    assert source.train.labels is None
+
+
+def test_images_beside_folders_have_no_class(tmp_path: Path) -> None:
+    names = ["loose.png", *(f"{kind}/{n}.png" for kind in "ab" for n in range(5))]
+    assert opened(filled(tmp_path, names)).classes is None
+
+
+def test_folders_named_like_splits_are_splits(tmp_path: Path, packed: Callable[[Path], Path]) -> None:
+    names = [f"{split}/{kind}/{n}.png" for split in ("train", "val", "test") for kind in "xy" for n in range(4)]
+    source = opened(packed(filled(tmp_path / "set", names)))
+    assert [len(split) for split in (source.train, source.held_out, source.test)] == [8, 8, 8]
+    assert source.classes == ("x", "y")
+    assert by_grey(source) == {place: "xy".index(name.split("/")[1]) for place, name in enumerate(names)}
+
+
+def test_a_test_folder_alone_is_a_class(tmp_path: Path) -> None:
+    names = [f"{kind}/{n}.png" for kind in ("test", "other") for n in range(5)]
+    assert opened(filled(tmp_path, names)).classes == ("other", "test")
+
+
+def index(folder: Path, labels: object) -> None:
+    (folder / "dataset.json").write_text(json.dumps({"labels": labels}))
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_an_index_says_the_labels(tmp_path: Path, packed: Callable[[Path], Path], hot: bool) -> None:
+    names = [f"0000{n % 2}/{n}.png" for n in range(10)]
+    folder = filled(tmp_path / "set", names)
+    numbers = [n % 3 for n in range(10)]
+    index(
+        folder, [[name, [int(k == c) for k in range(3)] if hot else c] for name, c in zip(names, numbers, strict=True)]
+    )
+    source = opened(packed(folder))
+    assert by_grey(source) == dict(enumerate(numbers))
+    assert source.classes == ("0", "1", "2")
+
+
+def test_an_index_without_labels_means_none(tmp_path: Path) -> None:
+    folder = filled(tmp_path, [f"{n % 2}/{n}.png" for n in range(10)])
+    index(folder, None)
+    assert opened(folder).classes is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([["0.png", 0]], r"has no label for '1\.png': add it"),
+        ([[f"{n}.png", -1] for n in range(4)], r"gives '0\.png' the label -1: it should be a class number"),
+        ([[f"{n}.png", [0.5, 0.5]] for n in range(4)], r"the label \[0\.5, 0\.5\]: it should be a class number"),
+        (7, "is no index of labels"),
+    ],
+)
+def test_an_index_that_is_wrong(tmp_path: Path, labels: object, message: str) -> None:
+    folder = filled(tmp_path, [f"{n}.png" for n in range(4)])
+    index(folder, labels)
+    with pytest.raises(DataError, match=message):
+        opened(folder)
+
+
+def test_an_archive_is_the_folder_bit_for_bit(tmp_path: Path, packed: Callable[[Path], Path]) -> None:
+    folder = filled(tmp_path / "set", [f"{n:02}.png" for n in range(20)])
+    one, other = opened(folder), opened(packed(folder))
+    for split in ("train", "held_out"):
+        assert torch.equal(getattr(one, split).tensor, getattr(other, split).tensor)
+
+
+def test_few_broken_files_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = filled(tmp_path, [f"{kind}/{n:03}.png" for kind in "ab" for n in range(100)])
+    (folder / "a" / "007.png").write_bytes(b"")
+    (folder / "b" / "011.png").write_bytes((folder / "b" / "011.png").read_bytes()[:50])
+    source = opened(folder, held_out=0)
+    assert len(source.train) == len(source.train.labels) == 198
+    assert by_grey(source).keys() == set(range(200)) - {7, 111}
+    assert by_grey(source) == {grey: grey // 100 for grey in set(range(200)) - {7, 111}}
+    (note,) = source.notes
+    assert note.startswith("left out 2 files that can't be read: ")
+    assert "007.png' (no known format)" in note
+    (folder / "a" / "008.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"007\.png.*, nor 2 other files: repair or remove it"):
+        opened(folder)
+
+
+def test_an_archive_cut_short(tmp_path: Path, packed: Callable[[Path], Path]) -> None:
+    path = packed(filled(tmp_path / "set", [f"{n}.png" for n in range(30)]))
+    if path.is_dir():
+        return
+    path.write_bytes(path.read_bytes()[: -700 if path.suffix != ".tar" else 700])
+    with pytest.raises(DataError, match=r"cannot be read as an archive|no images|cannot be read as an image"):
+        opened(path)
+
+
+@pytest.mark.parametrize("name", ["../out.png", "/etc/out.png", "a/../../out.png"])
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_climb_out_are_refused(tmp_path: Path, name: str, kind: str) -> None:
+    picture = filled(tmp_path / "set", ["0.png"]) / "0.png"
+    target = tmp_path / f"bad.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            archive.write(picture, name)
+            archive.filelist[0].filename = name  # `write` has taken the slash away
+    else:
+        with tarfile.open(target, "w") as tar:
+            entry = tar.gettarinfo(picture)
+            entry.name = name
+            with picture.open("rb") as file:
+                tar.addfile(entry, file)
+    with pytest.raises(DataError, match="climbs out of the archive"):
+        opened(target)
+
+
+def test_what_macos_adds_is_left_out(tmp_path: Path) -> None:
+    target = tmp_path / "set.zip"
+    picture = filled(tmp_path / "set", ["0.png"]) / "0.png"
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in ("set/a.png", "set/b.png", "set/c.png", "__MACOSX/set/._a.png", "set/.hidden.png"):
+            archive.write(picture, name)
+    assert [member.name for member in members(target)] == ["set/a.png", "set/b.png", "set/c.png"]
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "set", [f"in/{n}.png" for n in range(10)])
+    os.symlink(folder, folder / "in" / "again")
+    assert len(members(folder)) == 10
+
+
+def test_a_bomb_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = filled(tmp_path, [f"{n}.png" for n in range(10)])
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # 64 pixels are more than twice of it
+    with pytest.raises(DataError, match=r"0\.png.*decompression bomb"):
+        opened(folder)
