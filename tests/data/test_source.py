@@ -301,7 +301,9 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
 
 
 def test_a_missing_path_is_quoted_with_what_can_be_given() -> None:
-    with pytest.raises(DataError, match=r"no data at 'no/such/place': give 'mnist', 'stacked_mnist', a folder or a zip or tar archive"):
+    with pytest.raises(
+        DataError, match=r"no data at 'no/such/place': give 'mnist', 'stacked_mnist', a folder or a zip or tar archive"
+    ):
         open_source(source="no/such/place")
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganforge.data.endless import endless
-from ganforge.data.folder import UNREADABLE
+from ganforge.data.files import UNREADABLE
 from ganforge.data.images import Source
 from ganforge.errors import DataError
 

@@ -11,6 +11,7 @@ from ganforge.data.folder import SUFFIXES, open_folder
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.members import is_archive
+from ganforge.data.parquet import is_parquet, open_parquet
 from ganforge.data.points import TOYS
 from ganforge.errors import DataError
 
@@ -19,7 +20,10 @@ __all__ = ["NAMED", "open_source"]
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
 
-CHOICES = f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, IDX files, or a .npy/.npz array"
+CHOICES = (
+    f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
+    "or a .npy/.npz array"
+)
 
 
 def open_source(
@@ -60,6 +64,8 @@ def open_source(
             return open_array(path, **fit)
         if path.exists() and is_idx(path):
             return open_idx(path, **fit)
+        if path.exists() and is_parquet(path):
+            return open_parquet(path, size=size, channels=channels, held_out=held_out, memory=memory)
         if path.is_dir() or is_archive(path):
             return open_folder(path, size=size, channels=channels, held_out=held_out, memory=memory)
     except PermissionError as error:

@@ -1,0 +1,221 @@
+"""Image files, decoded: all at once where they fit into memory, else whenever they are read."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ganforge.data.images import Array, Source, default_size, parted
+from ganforge.data.members import Member
+from ganforge.data.split import Split
+from ganforge.errors import DataError
+
+__all__ = ["UNREADABLE", "Files", "Part", "decoded"]
+
+SAMPLE = 64  # files looked at to choose a size and grey or colour
+SPLIT_SEED = 0  # which images are held out is the same in every run
+PATIENCE = 1.0  # seconds before a progress bar appears
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises on broken files
+BEARABLE = 0.01  # of the files may be broken: they are left out, and named
+NAMED = 3  # of them, by name
+
+Item = TypeVar("Item")
+Failure = tuple[Member, Exception]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files that are decoded whenever they are read, because together they don't fit into memory."""
+
+    members: tuple[Member, ...]
+    shape: tuple[int, int, int]
+    labels: Int64[Tensor, " N"] | None = None
+    tensor: None = None
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def read(self, index: Int64[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
+        """Decode these files; DataError names the first that is broken."""
+        pixels = torch.empty((len(index), *self.shape), dtype=torch.uint8, memory_format=torch.channels_last)
+        for place, number in enumerate(index.tolist()):
+            try:
+                pixels[place] = _pixels(self.members[number], self.shape)
+            except UNREADABLE as error:
+                raise _broken([(self.members[number], error)]) from None
+        return pixels
+
+
+def _reason(error: Exception) -> str:
+    return "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
+
+
+def _broken(failures: list[Failure]) -> DataError:
+    member, error = failures[0]
+    more = len(failures) - 1
+    others = f", nor {more} other file{'s' if more > 1 else ''}" if more else ""
+    return DataError(f"'{member}' cannot be read as an image ({_reason(error)}){others}: repair or remove it.")
+
+
+def _left_out(failures: list[Failure]) -> str:
+    """What is said of broken files that are few enough to go on without."""
+    named = "; ".join(f"'{member}' ({_reason(error)})" for member, error in failures[:NAMED])
+    more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
+    return f"left out {len(failures)} file{'s' if len(failures) > 1 else ''} that can't be read: {named}{more}"
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Without transparency, on white; 16-bit grey scaled to 8."""
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _pixels(member: Member, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
+    """One file, upright (EXIF), centre-cropped to a square, resized with antialiasing, grey or RGB."""
+    channels, size, _ = shape
+    with Image.open(BytesIO(member.read())) as image:
+        image.draft(image.mode, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size
+        upright = _opaque(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
+    if upright.size != (size, size):
+        upright = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
+    array = np.asarray(upright)
+    return torch.from_numpy(array.reshape(size, size, channels).copy()).permute(2, 0, 1)
+
+
+def _look(member: Member) -> tuple[int, bool] | None:
+    """A file's shorter side and whether it is grey; None if it can't be read."""
+    try:
+        with Image.open(BytesIO(member.read())) as image:
+            if image.mode in ("1", "L", "LA", "I;16", "I"):
+                return min(image.size), True
+            array = np.asarray(_opaque(image).convert("RGB"))
+    except UNREADABLE:
+        return None
+    return min(array.shape[:2]), bool((array == array[..., :1]).all())
+
+
+def _shape(files: Sequence[Member], size: int | None, channels: int | None) -> tuple[int, int, int]:
+    """What is given, else what a sample of the files suggests."""
+    looks = [look for member in files[:: max(len(files) // SAMPLE, 1)] if (look := _look(member))]
+    looks = looks or [(1, False)]  # nothing readable: decoding will say what is broken
+    size = size or default_size({side for side, _ in looks})
+    return channels or (1 if all(grey for _, grey in looks) else 3), size, size
+
+
+def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
+    """The items, with a progress bar on stderr if they take long and somebody is watching."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    start = time.monotonic()
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("decoding images", total=total, visible=False)
+        for item in items:
+            bar.update(task, advance=1, visible=time.monotonic() - start > PATIENCE)
+            yield item
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of one split."""
+
+    files: list[Member]
+    labels: Int64[Tensor, " N"] | None
+
+    def taken(self, places: Int64[Tensor, " n"]) -> "Part":
+        """Some of them."""
+        labels = None if self.labels is None else self.labels[places]
+        return Part([self.files[place] for place in places.tolist()], labels)
+
+
+def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
+    """All readable files in one tensor, decoded by threads; and those that can't be read."""
+    pixels = torch.empty((len(part.files), *shape), dtype=torch.uint8, memory_format=torch.channels_last)
+
+    def decode(place: int) -> Exception | None:
+        try:
+            pixels[place] = _pixels(part.files[place], shape)
+        except UNREADABLE as error:
+            return error
+        return None
+
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        errors = list(_shown(pool.map(decode, range(len(part.files))), len(part.files)))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    failures = [(part.files[place], error) for place, error in enumerate(errors) if error]
+    if not failures:
+        return Array(pixels, part.labels), []
+    whole = torch.tensor([error is None for error in errors]).nonzero()[:, 0]
+    return Array(pixels[whole], None if part.labels is None else part.labels[whole]), failures
+
+
+def decoded(
+    name: str,
+    parts: dict[str, Part],
+    classes: tuple[str, ...] | None,
+    *,
+    size: int | None,
+    channels: int | None,
+    held_out: int | None,
+    memory: float,
+) -> Source:
+    """The source of these files by split, in memory if all images take at most `memory` GiB.
+
+    Where no part is held out already, a tenth of the training files is, at most 10,000. Up to 1 % of broken files are
+    left out, and named in the source's notes.
+
+    Raises:
+        DataError: if more can't be read.
+    """
+    everything = [file for part in parts.values() for file in part.files]
+    if "held_out" not in parts:
+        parts = parts | _held_out(name, parts["train"], held_out)
+    shape = _shape(everything, size, channels)
+    fits = len(everything) * np.prod(shape) <= memory * 2**30
+    read, notes = _read(parts, shape) if fits else _listed(parts, shape)
+    return Source(name, read["train"], read.get("held_out"), read.get("test"), classes, notes=notes)
+
+
+def _held_out(name: str, part: Part, held_out: int | None) -> dict[str, Part]:
+    """The training files without those held out, and these."""
+    total = len(part.files)
+    count = parted(name, total, held_out, min(total // 10, 10_000))
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(SPLIT_SEED))
+    kept = {"held_out": part.taken(order[:count].sort().values)} if count else {}
+    return {"train": part.taken(order[count:].sort().values), **kept}
+
+
+def _read(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Every split decoded, and what there is to say.
+
+    Raises:
+        DataError: if more than 1 % of the files can't be read.
+    """
+    read, failures = {}, list[Failure]()
+    for split, part in parts.items():
+        read[split], broken = _decoded(part, shape)
+        failures += broken
+    if len(failures) > BEARABLE * sum(len(part.files) for part in parts.values()):
+        raise _broken(failures)
+    return dict(read), (_left_out(failures),) if failures else ()
+
+
+def _listed(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Every split as files to decode whenever they are read."""
+    return {split: Files(tuple(part.files), shape, part.labels) for split, part in parts.items()}, ()

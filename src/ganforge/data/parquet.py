@@ -1,0 +1,123 @@
+"""Parquet files in the layout of Hugging Face `datasets`: encoded images in a column, class numbers in another."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganforge.data.files import Part, decoded
+from ganforge.data.folder import PARTS
+from ganforge.data.images import Source
+from ganforge.data.members import Member
+from ganforge.errors import DataError
+
+__all__ = ["is_parquet", "open_parquet"]
+
+MAGIC = b"PAR1"
+GIB = 2**30
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether this is a Parquet file, or a folder that holds some and no other data."""
+    if path.is_dir():
+        return any(path.rglob("*.parquet"))
+    with path.open("rb") as file:
+        return file.read(4) == MAGIC
+
+
+def split_of(file: Path) -> str:
+    """The split that a file's name begins with ("train-00000-of-00002.parquet"), or that of its folder; else train."""
+    words = (file.name.split("-")[0].split(".")[0].lower(), file.parent.name.lower())
+    return next((PARTS[word] for word in words if word in PARTS), "train")
+
+
+def pyarrow() -> Any:
+    """The library's Parquet module.
+
+    Raises:
+        DataError: where it isn't installed, with the extra that brings it.
+    """
+    try:
+        import pyarrow.parquet
+    except Exception as error:  # whatever a broken installation raises
+        raise DataError(f"Parquet files need pyarrow ({error}): pip install 'ganforge[parquet]'") from None
+    return pyarrow.parquet
+
+
+def open_parquet(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
+    """The images of Parquet files; files named train, validation and test are the splits.
+
+    Images are a struct with `bytes`, or binary; labels the column `label`, or the only one of whole numbers. Encoded
+    images stay in memory while they are decoded, `memory` GiB of them at most.
+
+    Raises:
+        DataError: for files that can't be read, hold no images, or are larger.
+    """
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    weight = sum(file.stat().st_size for file in files) / GIB
+    if weight > memory:
+        raise DataError(
+            f"{str(path)!r} holds {weight:.2f} GiB of encoded images, more than data.memory = {memory:g}: "
+            f"set data.memory={weight + 1:.0f}, or export them as image files."
+        )
+    tables = [_table(file, pyarrow()) for file in files]
+    image, label = _columns(tables[0].schema, files[0])
+    rows: dict[str, Part] = {}
+    for file, table in zip(files, tables, strict=True):
+        part = _part(file, table, image, label)
+        before = rows.setdefault(split_of(file), Part([], None if label is None else torch.empty(0, dtype=torch.long)))
+        rows[split_of(file)] = Part(before.files + part.files, _joined(before.labels, part.labels))
+    if "train" not in rows:
+        rows = {"train": rows.pop(next(iter(rows)))} | rows
+    classes = None if label is None else _classes(tables[0].schema, label, rows)
+    return decoded(str(path), rows, classes, size=size, channels=channels, held_out=held_out, memory=memory)
+
+
+def _joined(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
+    return None if one is None or other is None else torch.cat([one, other])
+
+
+def _table(file: Path, parquet: Any) -> Any:
+    try:
+        return parquet.read_table(file)
+    except Exception as error:  # Arrow's own errors derive from several of Python's
+        raise DataError(f"'{file}' cannot be read as Parquet ({error}): download or write it again.") from None
+
+
+def _columns(schema: Any, file: Path) -> tuple[str, str | None]:
+    """The names of the columns of images and of labels."""
+    kinds: dict[str, Callable[[Any], bool]] = {
+        "image": lambda kind: str(kind) in ("binary", "large_binary") or str(kind).startswith("struct<bytes: "),
+        "label": lambda kind: str(kind).startswith(("int", "uint")),
+    }
+    found = {what: [field.name for field in schema if fits(field.type)] for what, fits in kinds.items()}
+    if not found["image"]:
+        there = ", ".join(f"{field.name} ({field.type})" for field in schema)
+        raise DataError(f"'{file}' has no column of images (a struct with bytes, or binary): it has {there}.")
+    numbers = found["label"]
+    label = "label" if "label" in numbers else numbers[0] if len(numbers) == 1 else None
+    return found["image"][0], label
+
+
+def _part(file: Path, table: Any, image: str, label: str | None) -> Part:
+    """The rows of a file; a row's name is its number, or the path that it came from."""
+    entries = table[image].to_pylist()
+    cells = [entry if isinstance(entry, dict) else {"bytes": entry} for entry in entries]
+    members = [
+        Member(file, str(cell.get("path") or f"row {row}"), content=cell["bytes"] or b"")
+        for row, cell in enumerate(cells)
+    ]
+    labels = None if label is None else torch.tensor(table[label].to_pylist(), dtype=torch.long)
+    return Part(members, labels)
+
+
+def _classes(schema: Any, label: str, rows: dict[str, Part]) -> tuple[str, ...]:
+    """The names in the files' metadata, else the numbers."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return tuple(features[label]["names"])
+    except (KeyError, ValueError, TypeError):
+        most = max(int(part.labels.max()) for part in rows.values() if part.labels is not None and len(part.labels))
+        return tuple(map(str, range(most + 1)))
