@@ -37,7 +37,9 @@ def train(
         str | None, typer.Argument(metavar="[RECIPE]", help="a name that `ganforge recipes` lists, or a .toml file")
     ] = None,
     settings: Settings = None,
-    data: Annotated[str | None, typer.Option(help="mnist, a folder of images, an IDX folder, .npy or .npz")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="mnist, a folder or an archive of images, Parquet, IDX, .npy or .npz")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="the run folder to make; default: runs/RECIPE")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; short for train.device")] = None,
     init_from: Annotated[Path | None, typer.Option(help="start from the weights of this run or checkpoint")] = None,
@@ -125,6 +127,28 @@ def evaluate(
     from ganforge import commands
 
     commands.evaluate(run, data=data, split=split, samples=samples, extractor=extractor, device=device, as_json=as_json)
+
+
+@app.command()
+def data(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="a folder, an archive, Parquet, IDX or NumPy; or mnist")],
+    sheet: Annotated[Path | None, typer.Option(help="write a contact sheet here: up to 100 images, as PNG")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is in a data set, and what of it would hurt a GAN.
+
+    Counts, sizes, labels, broken files, exact and near copies, empty images; nothing is changed.
+
+    Examples:
+
+      ganforge data my_photos/ --sheet contact.png
+
+      ganforge data my_photos.zip --json
+    """
+    from ganforge import commands
+
+    commands.data(path, sheet=sheet, as_json=as_json)
 
 
 @app.command()

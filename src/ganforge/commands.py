@@ -10,6 +10,7 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
+from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate as judged
@@ -26,11 +27,12 @@ from ganforge.experiments.frame.plots import require_matplotlib
 from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import extractor as feature_extractor
 from ganforge.io.disk import write_whole
+from ganforge.io.images import contact_sheet, save_png
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
-__all__ = ["bench_modes", "doctor", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
+__all__ = ["bench_modes", "data", "doctor", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
 
 
 def train(
@@ -128,6 +130,15 @@ def evaluate(
             progress=advance,
         )
     view.result({"model": sampler.name, **record}, as_json=as_json)
+
+
+def data(path: str, *, sheet: Path | None, as_json: bool) -> None:
+    """Look at every image of a data set once, and say what is there."""
+    with view.bar(f"looking at {path}", 1.0) as advance:
+        found, pictures = survey(path, progress=advance)
+    if sheet is not None:
+        save_png(sheet, contact_sheet(pictures), {"source": path})
+    view.surveyed(found, sheet, as_json=as_json)
 
 
 def recipes(*, as_json: bool) -> None:

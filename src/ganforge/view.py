@@ -14,17 +14,20 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from ganforge.data.survey import Survey
 from ganforge.diagnosis import Finding
 from ganforge.heal import play_healing
 from ganforge.run import Diagnosis, Event, Healed, Judgement, Run, Stage
 from ganforge.train import Tick
 
-__all__ = ["bar", "findings", "listing", "outcome", "paths", "result", "say", "table", "text", "watch"]
+__all__ = ["bar", "findings", "listing", "outcome", "paths", "result", "say", "surveyed", "table", "text", "watch"]
 
 WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
 stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
+SHOWN = 4  # sizes of images
+MOST_CLASSES = 40  # of a data set, a line each
 FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 FEW = 2_000  # images under which figures deserve a warning
 
@@ -214,6 +217,36 @@ def paths(written: Sequence[Path], record: dict[str, Any], *, as_json: bool) -> 
     """The files that were written, a line each; for many, only their folder."""
     shown = written if len(written) == 1 or as_json else [written[0].parent]
     text(json.dumps(record | {"files": [str(p) for p in written]}) if as_json else "\n".join(map(str, shown)))
+
+
+def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
+    """What is in a data set: a table for people, one JSON object for programs."""
+    if as_json:
+        text(json.dumps(found.record() | {"sheet": None if sheet is None else str(sheet)}))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.splits.items())
+    table.add_row("images", f"{sum(found.splits.values()):,}", f"[dim]{parts}[/dim]")
+    table.add_row("can't be read", f"{len(found.broken):,}", "")
+    sizes = [f"{w}×{h} ({n:,})" for (w, h), n in list(found.sizes.items())[:SHOWN]]
+    table.add_row("sizes", f"{len(found.sizes):,}", f"[dim]{', '.join(sizes)}[/dim]")
+    table.add_row(
+        "kinds", f"{len(found.modes):,}", f"[dim]{', '.join(f'{m} ({n:,})' for m, n in found.modes.items())}[/dim]"
+    )
+    table.add_row("exact copies", f"{sum(len(group) - 1 for group in found.copies):,}", "")
+    table.add_row("near copies", f"{len(found.near):,}", "")
+    table.add_row("of one colour", f"{len(found.constant):,}", "")
+    table.add_row("classes", f"{len(found.classes):,}", "[dim]no labels[/dim]" if not found.classes else "")
+    stdout.print(table)
+    most = max(found.classes.values(), default=0)
+    for name, count in list(found.classes.items())[:MOST_CLASSES]:
+        stdout.print(f"  {name[:24]:<24} {count:>9,} {'█' * round(30 * count / max(most, 1))}", markup=False)
+    if len(found.classes) > MOST_CLASSES:
+        stdout.print(f"  [dim]and {len(found.classes) - MOST_CLASSES:,} more; --json has all[/dim]")
+    for warning in found.warnings():
+        stdout.print(f"to mind: {warning}", style="yellow", soft_wrap=True, markup=False)
+    if sheet is not None:
+        text(f"contact sheet: {sheet}")
 
 
 def listing(rows: Mapping[str, str], *, default: str, as_json: bool) -> None:

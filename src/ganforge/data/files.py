@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from ganforge.data.members import Member
 from ganforge.data.split import Split
 from ganforge.errors import DataError
 
-__all__ = ["UNREADABLE", "Files", "Part", "decoded"]
+__all__ = ["UNREADABLE", "Files", "Listing", "Part", "decoded", "opaque", "reason", "shown"]
 
 SAMPLE = 64  # files looked at to choose a size and grey or colour
 SPLIT_SEED = 0  # which images are held out is the same in every run
@@ -56,7 +56,8 @@ class Files:
         return pixels
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why an image can't be read, in a few words."""
     return "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
 
 
@@ -64,17 +65,17 @@ def _broken(failures: list[Failure]) -> DataError:
     member, error = failures[0]
     more = len(failures) - 1
     others = f", nor {more} other file{'s' if more > 1 else ''}" if more else ""
-    return DataError(f"'{member}' cannot be read as an image ({_reason(error)}){others}: repair or remove it.")
+    return DataError(f"'{member}' cannot be read as an image ({reason(error)}){others}: repair or remove it.")
 
 
 def _left_out(failures: list[Failure]) -> str:
     """What is said of broken files that are few enough to go on without."""
-    named = "; ".join(f"'{member}' ({_reason(error)})" for member, error in failures[:NAMED])
+    named = "; ".join(f"'{member}' ({reason(error)})" for member, error in failures[:NAMED])
     more = f"; and {len(failures) - NAMED} more" if len(failures) > NAMED else ""
     return f"left out {len(failures)} file{'s' if len(failures) > 1 else ''} that can't be read: {named}{more}"
 
 
-def _opaque(image: Image.Image) -> Image.Image:
+def opaque(image: Image.Image) -> Image.Image:
     """Without transparency, on white; 16-bit grey scaled to 8."""
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
@@ -89,7 +90,7 @@ def _pixels(member: Member, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W
     channels, size, _ = shape
     with Image.open(BytesIO(member.read())) as image:
         image.draft(image.mode, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size
-        upright = _opaque(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
+        upright = opaque(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
     if upright.size != (size, size):
         upright = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
     array = np.asarray(upright)
@@ -102,7 +103,7 @@ def _look(member: Member) -> tuple[int, bool] | None:
         with Image.open(BytesIO(member.read())) as image:
             if image.mode in ("1", "L", "LA", "I;16", "I"):
                 return min(image.size), True
-            array = np.asarray(_opaque(image).convert("RGB"))
+            array = np.asarray(opaque(image).convert("RGB"))
     except UNREADABLE:
         return None
     return min(array.shape[:2]), bool((array == array[..., :1]).all())
@@ -116,7 +117,7 @@ def _shape(files: Sequence[Member], size: int | None, channels: int | None) -> t
     return channels or (1 if all(grey for _, grey in looks) else 3), size, size
 
 
-def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
+def shown(items: Iterable[Item], total: int) -> Iterator[Item]:
     """The items, with a progress bar on stderr if they take long and somebody is watching."""
     from rich.console import Console
     from rich.progress import Progress
@@ -142,6 +143,13 @@ class Part:
         return Part([self.files[place] for place in places.tolist()], labels)
 
 
+class Listing(NamedTuple):
+    """The files of each split ("train", and "held_out", "test" where there are any), and the names of their classes."""
+
+    parts: dict[str, Part]
+    classes: tuple[str, ...] | None
+
+
 def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
     """All readable files in one tensor, decoded by threads; and those that can't be read."""
     pixels = torch.empty((len(part.files), *shape), dtype=torch.uint8, memory_format=torch.channels_last)
@@ -155,7 +163,7 @@ def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failu
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        errors = list(_shown(pool.map(decode, range(len(part.files))), len(part.files)))
+        errors = list(shown(pool.map(decode, range(len(part.files))), len(part.files)))
     finally:
         pool.shutdown(cancel_futures=True)
     failures = [(part.files[place], error) for place, error in enumerate(errors) if error]
@@ -167,8 +175,7 @@ def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failu
 
 def decoded(
     name: str,
-    parts: dict[str, Part],
-    classes: tuple[str, ...] | None,
+    listing: Listing,
     *,
     size: int | None,
     channels: int | None,
@@ -183,6 +190,7 @@ def decoded(
     Raises:
         DataError: if more can't be read.
     """
+    parts, classes = listing
     everything = [file for part in parts.values() for file in part.files]
     if "held_out" not in parts:
         parts = parts | _held_out(name, parts["train"], held_out)

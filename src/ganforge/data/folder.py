@@ -5,13 +5,13 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from ganforge.data.files import Part, decoded
+from ganforge.data.files import Listing, Part, decoded
 from ganforge.data.images import Source
 from ganforge.data.labels import INDEX, Labels, labels_of
 from ganforge.data.members import Member, members, unwrapped
 from ganforge.errors import DataError
 
-__all__ = ["PARTS", "SUFFIXES", "open_folder"]
+__all__ = ["PARTS", "SUFFIXES", "listing", "open_folder"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 PARTS = {  # folders and files that are splits, not classes
@@ -25,7 +25,11 @@ def _splits(images: Sequence[Member]) -> dict[str, list[int]]:
     tops = [PARTS.get(parts[0].lower()) if len(parts) > 1 else None for parts in unwrapped(m.name for m in images)]
     if None in tops or "train" not in tops:
         return {"train": list(range(len(images)))}
-    return {split: [n for n, top in enumerate(tops) if top == split] for split in sorted({t for t in tops if t})}
+    return {
+        split: [n for n, top in enumerate(tops) if top == split]
+        for split in ("train", "held_out", "test")
+        if split in tops
+    }
 
 
 def _below(images: Sequence[Member], splits: dict[str, list[int]]) -> list[Member]:
@@ -42,12 +46,14 @@ def _labels(images: Sequence[Member], splits: dict[str, list[int]], index: Membe
     return labels_of(images, index)
 
 
-def open_folder(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
-    """Every image below a folder or in an archive; in memory if all take at most `memory` GiB.
+def listing(path: Path) -> Listing:
+    """Every image file below a folder or in an archive, by split, labelled.
 
-    Folders called train, val and test are the splits, if every image lies in one of them; else a tenth, at most 10,000,
-    is held out. Labels are those of a `dataset.json`, else the folders'. Up to 1 % of broken files are left out, and
-    named in the source's notes.
+    Folders called train, val and test are the splits, if every image lies in one of them; labels are those of a
+    `dataset.json`, else the folders'.
+
+    Raises:
+        DataError: if there are none, or the labels are wrong.
     """
     there = members(path)
     images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
@@ -60,5 +66,13 @@ def open_folder(path: Path, *, size: int | None, channels: int | None, held_out:
     labels = _labels(images, splits, index)
     whole = Part(images, None if labels is None else labels.numbers)
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
-    classes = None if labels is None else labels.classes
-    return decoded(str(path), parts, classes, size=size, channels=channels, held_out=held_out, memory=memory)
+    return Listing(parts, None if labels is None else labels.classes)
+
+
+def open_folder(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
+    """The images of `listing`; in memory if all take at most `memory` GiB.
+
+    Where no folder is called val, a tenth, at most 10,000, is held out. Up to 1 % of broken files are left out, and
+    named in the source's notes.
+    """
+    return decoded(str(path), listing(path), size=size, channels=channels, held_out=held_out, memory=memory)

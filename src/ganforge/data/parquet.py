@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from ganforge.data.files import Part, decoded
+from ganforge.data.files import Listing, Part, decoded
 from ganforge.data.folder import PARTS
 from ganforge.data.images import Source
 from ganforge.data.members import Member
 from ganforge.errors import DataError
 
-__all__ = ["is_parquet", "open_parquet"]
+__all__ = ["is_parquet", "listing", "open_parquet"]
 
 MAGIC = b"PAR1"
 GIB = 2**30
@@ -47,10 +47,16 @@ def pyarrow() -> Any:
 
 
 def open_parquet(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
+    """The images of `listing`, decoded."""
+    found = listing(path, memory=memory)
+    return decoded(str(path), found, size=size, channels=channels, held_out=held_out, memory=memory)
+
+
+def listing(path: Path, *, memory: float) -> Listing:
     """The images of Parquet files; files named train, validation and test are the splits.
 
     Images are a struct with `bytes`, or binary; labels the column `label`, or the only one of whole numbers. Encoded
-    images stay in memory while they are decoded, `memory` GiB of them at most.
+    images stay in memory, `memory` GiB of them at most.
 
     Raises:
         DataError: for files that can't be read, hold no images, or are larger.
@@ -71,8 +77,7 @@ def open_parquet(path: Path, *, size: int | None, channels: int | None, held_out
         rows[split_of(file)] = Part(before.files + part.files, _joined(before.labels, part.labels))
     if "train" not in rows:
         rows = {"train": rows.pop(next(iter(rows)))} | rows
-    classes = None if label is None else _classes(tables[0].schema, label, rows)
-    return decoded(str(path), rows, classes, size=size, channels=channels, held_out=held_out, memory=memory)
+    return Listing(rows, None if label is None else _classes(tables[0].schema, label, rows))
 
 
 def _joined(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:

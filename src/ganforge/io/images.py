@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from ganforge.errors import DataError
 from ganforge.io.disk import write_whole
 
-__all__ = ["grid", "read_metadata", "save_png", "to_uint8"]
+__all__ = ["contact_sheet", "grid", "read_metadata", "save_png", "to_uint8"]
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 BACKGROUND = {"L": 38, "RGB": 38, "RGBA": 0}
@@ -53,6 +53,27 @@ def grid(
     for i, image in enumerate(images):
         corner = (padding + i % columns * wide, padding + i // columns * high)
         sheet.paste(_picture(image).resize((W * scale, H * scale), Image.Resampling.NEAREST), corner)
+    return sheet
+
+
+def contact_sheet(pictures: Sequence[Image.Image], side: int = 128, padding: int = 4) -> Image.Image:
+    """Pictures of any sizes, each whole within a square of `side` pixels, row by row.
+
+    >>> contact_sheet([Image.new("L", (28, 28)), Image.new("RGB", (512, 256))]).size
+    (268, 136)
+    """
+    columns = max(1, math.ceil(math.sqrt(len(pictures))))
+    cell = side + padding
+    rows = math.ceil(len(pictures) / columns)
+    sheet = Image.new("RGB", (columns * cell + padding, rows * cell + padding), (38, 38, 38))
+    for place, picture in enumerate(pictures):
+        scale = min(side / picture.width, side / picture.height)
+        small = picture.resize(
+            (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),
+            Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS,
+        )
+        left, top = (padding + at * cell for at in (place % columns, place // columns))
+        sheet.paste(small, (left + (side - small.width) // 2, top + (side - small.height) // 2))
     return sheet
 
 
