@@ -133,22 +133,33 @@ def evaluate(
 def data(
     path: Annotated[str, typer.Argument(metavar="PATH", help="a folder, an archive, Parquet, IDX or NumPy; or mnist")],
     sheet: Annotated[Path | None, typer.Option(help="write a contact sheet here: up to 100 images, as PNG")] = None,
+    pack: Annotated[Path | None, typer.Option(help="don't look, but decode all of it into this packed set")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="of the pack: size=64, channels=3, held_out=500"),
+    ] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is in a data set, and what of it would hurt a GAN.
+    """Say what is in a data set, and what of it would hurt a GAN; or pack it.
 
-    Counts, sizes, labels, broken files, exact and near copies, empty images; nothing is changed.
+    Counts, sizes, labels, broken files, exact and near copies, empty images; nothing is changed. A packed set is
+    decoded, cropped and resized already: it opens at once, however large, and is read as fast as the disk allows.
 
     Examples:
 
       ganforge data my_photos/ --sheet contact.png
 
       ganforge data my_photos.zip --json
+
+      ganforge data my_photos/ --pack my_photos_64 --set size=64
     """
     from ganforge import commands
 
-    commands.data(path, sheet=sheet, as_json=as_json)
+    if pack is None:
+        commands.data(path, sheet=sheet, as_json=as_json)
+    else:
+        commands.pack(path, pack, settings or [], as_json=as_json)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
+from ganforge.data import open_source
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
@@ -28,11 +29,24 @@ from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import extractor as feature_extractor
 from ganforge.io.disk import write_whole
 from ganforge.io.images import contact_sheet, save_png
+from ganforge.io.pack import write_pack
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 
-__all__ = ["bench_modes", "data", "doctor", "evaluate", "experiment", "recipe", "recipes", "resume", "sample", "train"]
+__all__ = [
+    "bench_modes",
+    "data",
+    "doctor",
+    "evaluate",
+    "experiment",
+    "pack",
+    "recipe",
+    "recipes",
+    "resume",
+    "sample",
+    "train",
+]
 
 
 def train(
@@ -139,6 +153,18 @@ def data(path: str, *, sheet: Path | None, as_json: bool) -> None:
     if sheet is not None:
         save_png(sheet, contact_sheet(pictures), {"source": path})
     view.surveyed(found, sheet, as_json=as_json)
+
+
+def pack(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
+    """Decode a data set once and write it as a packed one."""
+    keys = [f"data.source={path}", "data.memory=0", *(f"data.{setting}" for setting in settings)]
+    source = resolve(override(load_recipe(), keys))["data"]()
+    with view.bar(f"packing {path}", 1.0) as advance:
+        left_out = write_pack(source, out, progress=advance)
+    for reason in left_out:
+        view.say(f"left out: {reason}")
+    packed = open_source(source=str(out))
+    view.paths([out], {"describes": packed.describe(), "left_out": len(left_out)}, as_json=as_json)
 
 
 def recipes(*, as_json: bool) -> None:

@@ -84,7 +84,8 @@ def watch(run: Run, *, heal: bool = False) -> int:
     for note in run.notes:
         say(note)
     say(f"{run.plan.name} on {run.plan.device}: {run.plan.source.describe()}")
-    going_on = f", going on at {run.state.images:,} images" if run.state.images else ""
+    unit = run.plan.source.unit
+    going_on = f", going on at {run.state.images:,} {unit}" if run.state.images else ""
     say(f"run folder: {run.folder.path}{going_on}")
     total = run.plan.training.images
     with progress() as shown, signals() as caught:
@@ -93,22 +94,22 @@ def watch(run: Run, *, heal: bool = False) -> int:
             if isinstance(event, Tick):
                 shown.update(task, completed=min(event.images, total), description="training", news=news(event))
                 if not stderr.is_terminal and event.images * 10 // total > event.since * 10 // total:
-                    say(f"{min(event.images, total):>10,} of {total:,} images  {news(event)}")
+                    say(f"{min(event.images, total):>10,} of {total:,} {unit}  {news(event)}")
             elif isinstance(event, Stage):
                 shown.update(task, description=event.text, news="")
             else:
-                say_event(event)
+                say_event(event, unit)
     return caught[0] if caught else 0
 
 
-def say_event(event: Event) -> None:
+def say_event(event: Event, unit: str) -> None:
     """What is worth a line that stays: a judgement, a finding when it begins, a healing."""
     if isinstance(event, Judgement) and not event.final:
-        say(judgement_line(event))
+        say(judgement_line(event, unit))
     elif isinstance(event, Diagnosis):
         say(f"finding: {event.finding.name}. {event.finding.text} To rebalance: {event.finding.remedy}")
     elif isinstance(event, Healed):
-        say(f"healing: back to {event.images:,} images seen, on with {event.finding.remedy}")
+        say(f"healing: back to {event.images:,} {unit} seen, on with {event.finding.remedy}")
 
 
 def progress() -> Progress:
@@ -135,11 +136,11 @@ def news(tick: Tick) -> str:
     return beliefs if stderr.is_terminal and stderr.width < WIDE else losses + beliefs + speed
 
 
-def judgement_line(event: Judgement) -> str:
+def judgement_line(event: Judgement, unit: str) -> str:
     """A judgement on a line."""
     figures = event.record["figures"]
     words = "  ".join(f"{name.replace('_', ' ')} {number(figures, name)}" for name in figures if name in FIGURES)
-    return f"{event.record['images']:>10,} images  {words}" + ("  (best so far)" if event.best else "")
+    return f"{event.record['images']:>10,} {unit}  {words}" + ("  (best so far)" if event.best else "")
 
 
 @contextmanager

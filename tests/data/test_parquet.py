@@ -100,7 +100,8 @@ def test_a_file_cut_short(tmp_path: Path) -> None:
         opened(path)
 
 
-def test_more_than_memory_takes(tmp_path: Path) -> None:
+def test_more_than_memory_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "ENCODED", 0.0)
     written(table(range(20)), tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"more than data\.memory = 1e-06: set data\.memory=1, or export"):
         opened(tmp_path, memory=1e-6)

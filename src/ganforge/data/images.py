@@ -76,6 +76,11 @@ class Source:
         """(C, H, W) of images, (D,) of points."""
         return self.train.shape
 
+    @property
+    def unit(self) -> str:
+        """What its samples are called: "images" or "points"."""
+        return "points" if len(self.shape) == 1 else "images"
+
     def describe(self) -> str:
         """One line for people: how many samples of which shape, in which splits."""
         splits = [f"{len(self.held_out):,} held out"] if self.held_out else []

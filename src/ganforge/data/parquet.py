@@ -17,6 +17,7 @@ __all__ = ["is_parquet", "listing", "open_parquet"]
 
 MAGIC = b"PAR1"
 GIB = 2**30
+ENCODED = 4.0  # GiB of encoded images that any machine may be asked to hold
 
 
 def is_parquet(path: Path) -> bool:
@@ -56,14 +57,14 @@ def listing(path: Path, *, memory: float) -> Listing:
     """The images of Parquet files; files named train, validation and test are the splits.
 
     Images are a struct with `bytes`, or binary; labels the column `label`, or the only one of whole numbers. Encoded
-    images stay in memory, `memory` GiB of them at most.
+    images stay in memory, `memory` GiB of them at most (or 4).
 
     Raises:
         DataError: for files that can't be read, hold no images, or are larger.
     """
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     weight = sum(file.stat().st_size for file in files) / GIB
-    if weight > memory:
+    if weight > max(memory, ENCODED):
         raise DataError(
             f"{str(path)!r} holds {weight:.2f} GiB of encoded images, more than data.memory = {memory:g}: "
             f"set data.memory={weight + 1:.0f}, or export them as image files."

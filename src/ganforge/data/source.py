@@ -11,6 +11,7 @@ from ganforge.data.folder import SUFFIXES, open_folder
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.members import is_archive
+from ganforge.data.packed import is_pack, open_pack
 from ganforge.data.parquet import is_parquet, open_parquet
 from ganforge.data.points import TOYS
 from ganforge.errors import DataError
@@ -22,7 +23,7 @@ NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
-    "or a .npy/.npz array"
+    "a .npy/.npz array, or a packed set"
 )
 
 
@@ -62,6 +63,8 @@ def open_source(
     try:
         if is_array(path):
             return open_array(path, **fit)
+        if is_pack(path):
+            return open_pack(path, **fit)
         if path.exists() and is_idx(path):
             return open_idx(path, **fit)
         if path.exists() and is_parquet(path):

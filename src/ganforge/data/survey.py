@@ -21,6 +21,7 @@ from ganforge.data.files import UNREADABLE, Listing, opaque, reason
 from ganforge.data.idx import is_idx
 from ganforge.data.images import Source
 from ganforge.data.members import Member, is_archive
+from ganforge.data.packed import is_pack
 from ganforge.data.points import TOYS
 from ganforge.data.source import open_source
 from ganforge.errors import DataError
@@ -167,6 +168,8 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
 def listed(path: Path) -> Listing | None:
     """The image files of a path; None where it is no set of files."""
     if not path.exists():
+        return None
+    if is_pack(path):
         return None
     if parquet.is_parquet(path):
         return parquet.listing(path, memory=float("inf"))

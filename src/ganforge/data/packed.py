@@ -1,0 +1,105 @@
+"""Packed sets: all pixels of a data set in one file that is mapped into memory; what `ganforge data --pack` writes.
+
+A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin`, int64, (N,), where
+there are labels; and `pack.json`, which says the shape, the splits' sizes, the classes and a SHA-256 of each file.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from ganforge.data.images import Array, Source, fitted
+from ganforge.errors import DataError
+
+__all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "digest", "is_pack", "open_pack"]
+
+INDEX, PIXELS, LABELS = "pack.json", "pixels.bin", "labels.bin"
+SPLITS = ("train", "held_out", "test")
+KIND = "ganforge.pack"
+READ = 1 << 24  # bytes hashed at a time
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a folder is a packed set."""
+    return (path / INDEX).is_file() and (path / PIXELS).is_file()
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ):
+            found.update(block)
+    return found.hexdigest()
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """What a pack says about itself.
+
+    Raises:
+        DataError: if it is cut short or of another kind.
+    """
+    try:
+        index: dict[str, Any] = json.loads((path / INDEX).read_text("utf-8"))
+        whole = index["kind"] == KIND and len(index["shape"]) == 3 and set(index["splits"]) <= set(SPLITS)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise DataError(f"'{path / INDEX}' is no index of a packed set: pack it again with ganforge data --pack.")
+    return index
+
+
+def mapped(file: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A file's numbers, read from the disk as they are needed; a change of them stays in memory.
+
+    Raises:
+        DataError: if the file has another size.
+    """
+    wanted, there = math.prod(shape) * np.dtype(dtype).itemsize, file.stat().st_size if file.is_file() else 0
+    if wanted != there:
+        raise DataError(f"'{file}' has {there:,} bytes where {wanted:,} were packed: pack the set again.")
+    return np.memmap(file, dtype, "c", shape=shape)
+
+
+def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+    """The source that was packed, with its splits.
+
+    Raises:
+        DataError: if it was altered, or another number of images should be held out.
+    """
+    index = read_index(path)
+    C, H, W = index["shape"]
+    counts = {split: int(index["splits"].get(split, 0)) for split in SPLITS}
+    if held_out not in (None, counts["held_out"]):
+        raise DataError(
+            f"{str(path)!r} was packed with {counts['held_out']:,} images held out, not {held_out:,}: leave out "
+            "data.held_out, or pack it again."
+        )
+    total = sum(counts.values())
+    pixels = torch.from_numpy(mapped(path / PIXELS, "u1", (total, H, W, C))).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(mapped(path / LABELS, "<i8", (total,))) if index["classes"] is not None else None
+    parts = split_up(pixels, labels, counts)
+    if (size or H, channels or C) != (H, C):
+        parts = {k: Array(fitted(part.tensor, size or H, channels or C), part.labels) for k, part in parts.items()}
+    classes = None if index["classes"] is None else tuple(index["classes"])
+    return Source(str(path), parts["train"], parts.get("held_out"), parts.get("test"), classes)
+
+
+def split_up(
+    pixels: UInt8[Tensor, "N C H W"], labels: Int64[Tensor, " N"] | None, counts: dict[str, int]
+) -> dict[str, Array]:
+    """The splits that have images."""
+    parts, start = {}, 0
+    for split, count in counts.items():
+        place = slice(start, start + count)
+        if count:
+            parts[split] = Array(pixels[place], None if labels is None else labels[place])
+        start += count
+    return parts

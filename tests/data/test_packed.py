@@ -1,0 +1,109 @@
+"""Packed sets: the same pixels, labels and splits as what was packed, whole or not at all."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganforge import commands
+from ganforge.data import Source, open_source
+from ganforge.errors import CheckpointError, DataError
+from ganforge.io.pack import write_pack
+
+
+def fill(folder: Path, count: int) -> Path:
+    for kind in "ab":
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            pixels = np.random.default_rng(number).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / kind / f"{number:03}.png")
+    return folder
+
+
+def opened(path: Path, **options: object) -> Source:
+    return open_source(source=str(path), **options)
+
+
+def same(one: Source, other: Source) -> bool:
+    pairs = [(getattr(one, split), getattr(other, split)) for split in ("train", "held_out", "test")]
+    return one.classes == other.classes and all(
+        (a is None and b is None)
+        or (torch.equal(a.read(torch.arange(len(a))), b.read(torch.arange(len(b)))) and torch.equal(a.labels, b.labels))
+        for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_a_pack_is_the_set_bit_for_bit(tmp_path: Path, memory: float) -> None:
+    source = opened(fill(tmp_path / "set", 150), memory=memory)
+    shares: list[float] = []
+    assert write_pack(source, tmp_path / "pack", progress=shares.append) == []
+    assert sum(shares) == pytest.approx(1)
+    packed = opened(tmp_path / "pack")
+    assert same(source, packed)
+    assert isinstance(packed.train.tensor, torch.Tensor)
+
+
+def test_sets_without_labels(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "set", 20) / "a"
+    write_pack(opened(folder), tmp_path / "pack")
+    packed = opened(tmp_path / "pack")
+    assert packed.classes is None
+    assert packed.train.labels is None
+    assert not (tmp_path / "pack" / "labels.bin").exists()
+
+
+def test_another_size_is_made_from_it(tmp_path: Path) -> None:
+    write_pack(opened(fill(tmp_path / "set", 20)), tmp_path / "pack")
+    assert opened(tmp_path / "pack", size=6, channels=1).shape == (1, 6, 6)
+    with pytest.raises(DataError, match=r"packed with 4 images held out, not 3: leave out"):
+        opened(tmp_path / "pack", held_out=3)
+
+
+def test_broken_images_are_left_out_and_many_are_refused(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "set", 120)
+    (folder / "a" / "007.png").write_bytes(b"")
+    (reason,) = write_pack(opened(folder, memory=0.0), tmp_path / "pack")
+    assert "007.png' cannot be read as an image (no known format)" in reason
+    assert same(opened(folder), opened(tmp_path / "pack"))
+    for number in range(20, 24):
+        (folder / "a" / f"{number:03}.png").write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be read as an image"):
+        write_pack(opened(folder, memory=0.0), tmp_path / "other")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pack", "set"]
+
+
+def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
+    source = opened(fill(tmp_path / "set", 20))
+    with pytest.raises(DataError, match="is there already, and no packed set"):
+        write_pack(source, tmp_path / "set")
+    write_pack(source, tmp_path / "pack")
+    write_pack(source, tmp_path / "pack")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="can't be written"):
+        write_pack(source, tmp_path / "file" / "pack")
+
+
+def test_an_altered_pack_is_a_sentence(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    write_pack(opened(fill(tmp_path / "set", 20)), pack)
+    whole = (pack / "pixels.bin").read_bytes()
+    (pack / "pixels.bin").write_bytes(whole[:-5])
+    with pytest.raises(DataError, match=r"pixels\.bin' has 7,675 bytes where 7,680 were packed: pack the set again"):
+        opened(pack)
+    (pack / "pixels.bin").write_bytes(whole)
+    (pack / "pack.json").write_text("{")
+    with pytest.raises(DataError, match="is no index of a packed set"):
+        opened(pack)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fill(tmp_path / "set", 20)
+    commands.pack(str(folder), tmp_path / "pack", ["size=8", "held_out=5"], as_json=True)
+    record = json.loads(capsys.readouterr().out)
+    assert record["describes"].endswith("35 training images of 3×8×8, 5 held out, 2 classes")
+    commands.data(str(tmp_path / "pack"), sheet=None, as_json=True)
+    assert json.loads(capsys.readouterr().out)["splits"] == {"train": 35, "held_out": 5}
