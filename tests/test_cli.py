@@ -145,3 +145,14 @@ def test_an_unknown_split_and_too_many_seeds_are_sentences(run: Path, tmp_path: 
 def test_a_schedule_is_a_table_in_json() -> None:
     shown = json.loads(ganforge("recipe", "dcgan_mnist_28", "--json").stdout)
     assert shown["optimizer.generator"]["lr"]["schedule"] == "cosine"
+
+
+def test_images_are_judged_against_images(run: Path, tmp_path: Path) -> None:
+    assert ganforge("sample", str(run), "--seeds", "0-119", "--out", str(tmp_path / "made")).returncode == 0
+    record = json.loads(ganforge("evaluate", str(tmp_path / "made"), "mnist", "--json", "--samples", "100").stdout)
+    assert record["model"] == str(tmp_path / "made")
+    assert record["protocol"] == "mnist_100_test"
+    assert record["figures"]["frechet_distance"] > record["floor"]["frechet_distance"]
+    alone = ganforge("evaluate", str(tmp_path / "made"))
+    assert alone.returncode == 2
+    assert f"say what they are judged against: ganforge evaluate {tmp_path / 'made'} REAL" in alone.stderr

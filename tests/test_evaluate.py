@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError
-from ganforge.evaluate import compare, crowd, evaluate, extractor_name, quick_distance, reference
+from ganforge.evaluate import Album, compare, crowd, evaluate, extractor_name, quick_distance, reference
 from ganforge.features import Extractor, extractor
 from ganforge.sample import Sampler
 
@@ -118,3 +118,20 @@ def test_many_classes_are_counted_and_not_listed() -> None:
     assert 300 < many["classes_found"] < 400  # of 400 draws of 1,000
     assert single["classes_found"] == 1
     assert single["class_divergence"] == pytest.approx(math.log(1000))
+
+
+def test_an_album_recites_every_image_once(mnist: Source) -> None:
+    album = Album("mnist", mnist.held_out)
+    seen = torch.cat(list(album.batches(range(600))))
+    assert album.most == 10_000
+    assert len(seen.unique(dim=0)) == 600
+    again = torch.cat(list(album.batches(range(100, 120))))
+    assert torch.equal(again, seen[100:120])
+
+
+def test_an_album_is_judged_with_as_many_real_images(mnist: Source, judge: Extractor) -> None:
+    few = Album("few", mnist.train.part(slice(0, 300)))
+    record = evaluate(few, mnist, judge, samples=500)
+    assert record["samples"] == 300
+    assert record["protocol"] == "mnist_300_test"
+    assert record["figures"]["frechet_distance"] == pytest.approx(record["floor"]["frechet_distance"], rel=0.5)

@@ -112,8 +112,10 @@ def sample(
 
 @app.command()
 def evaluate(
-    run: RunPath,
-    data: Annotated[str | None, typer.Option(help="other real images to judge against; default: the run's own")] = None,
+    what: Annotated[str, typer.Argument(metavar="A", help="a run, a checkpoint, or images: a folder, an archive, ...")],
+    against: Annotated[
+        str | None, typer.Argument(metavar="[B]", help="the real images; of a run by default its own")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
     samples: Annotated[int, typer.Option(min=100, help="generated images, against as many real ones")] = 10_000,
     extractor: Annotated[str | None, typer.Option(help="mnist or cifar10; default: by the number of channels")] = None,
@@ -123,10 +125,18 @@ def evaluate(
     """Judge a generator: distances, precision and recall, beside the floor that real images reach.
 
     Figures are comparable where the protocol's name is the same.
+
+    Examples:
+
+      ganforge evaluate runs/mlp
+
+      ganforge evaluate samples_of_another_tool/ path/to/photos
+
+      ganforge evaluate mnist mnist
     """
     from ganforge import commands
 
-    commands.evaluate(run, data=data, split=split, samples=samples, extractor=extractor, device=device, as_json=as_json)
+    commands.evaluate(what, against, split=split, samples=samples, extractor=extractor, device=device, as_json=as_json)
 
 
 @app.command()

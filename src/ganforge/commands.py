@@ -10,12 +10,13 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
-from ganforge.data import open_source
+from ganforge.data import NAMED, Source, open_source
+from ganforge.data.packed import is_pack
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
+from ganforge.evaluate import Album, Maker, extractor_name, reporting_split
 from ganforge.evaluate import evaluate as judged
-from ganforge.evaluate import extractor_name, reporting_split
 from ganforge.experiments.frame import (
     Experiment,
     experiment_names,
@@ -27,9 +28,11 @@ from ganforge.experiments.frame import (
 from ganforge.experiments.frame.plots import require_matplotlib
 from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import extractor as feature_extractor
+from ganforge.io.checkpoint import is_checkpoint
 from ganforge.io.disk import write_whole
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
+from ganforge.plan import device_named
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
@@ -126,24 +129,52 @@ def sample(path: Path, seeds: str, out: Path, *, batch: int, device: str, as_jso
 
 
 def evaluate(
-    path: Path, *, data: str | None, split: str | None, samples: int, extractor: str | None, device: str, as_json: bool
+    what: str,
+    against: str | None,
+    *,
+    split: str | None,
+    samples: int,
+    extractor: str | None,
+    device: str,
+    as_json: bool,
 ) -> None:
-    """Judge a generator."""
-    sampler = load(path, device=device)
-    parts = resolve(override(recipe_of(path), settings_for({"data.source": data}, [])))
-    source = parts["data"]()
-    name = extractor_name(source, extractor or parts["judge"].values["extractor"])
+    """Judge a generator, or images that lie there."""
+    maker, source, own = judged_pair(what, against, device)
+    name = extractor_name(source, extractor or own)
     split = split or reporting_split(source)
-    with view.bar(f"judging {sampler.name}", 1.0) as advance:
+    with view.bar(f"judging {maker.name}", 1.0) as advance:
         record = judged(
-            sampler,
+            maker,
             source,
-            feature_extractor(name, device=str(sampler.device)),
+            feature_extractor(name, device=str(device_named(device))),
             split=split,
             samples=samples,
             progress=advance,
         )
-    view.result({"model": sampler.name, **record}, as_json=as_json)
+    view.result({"model": maker.name, **record}, as_json=as_json)
+
+
+def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Source, str | None]:
+    """What is judged, the real data (of a run, its own unless others are given), and the extractor that a run chose.
+
+    Raises:
+        RecipeError: for images without any to compare them with.
+    """
+    if what not in NAMED and not is_data(Path(what)):
+        sampler = load(what, device=device)
+        parts = resolve(override(recipe_of(Path(what)), settings_for({"data.source": against}, [])))
+        return sampler, parts["data"](), parts["judge"].values["extractor"]
+    if against is None:
+        raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
+    source = resolve(override(load_recipe(), [f"data.source={against}"]))["data"]()
+    fit = dict(zip(("channels", "size"), source.shape, strict=False)) if len(source.shape) == 3 else {}
+    held_out = None if what in NAMED or is_pack(Path(what)) else 0
+    return Album(what, open_source(source=what, held_out=held_out, **fit).train), source, None
+
+
+def is_data(path: Path) -> bool:
+    """Whether a path is there and neither a run nor a checkpoint."""
+    return path.exists() and not is_checkpoint(path) and not (path / "recipe.toml").exists()
 
 
 def data(path: str, *, sheet: Path | None, as_json: bool) -> None:

@@ -1,9 +1,9 @@
 """Judging: samples -> features -> statistics -> numbers, always with their protocol and real data's own floor."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,9 @@ from ganforge.metrics import (
 from ganforge.sample import Sampler
 
 __all__ = [
+    "Album",
     "Crowd",
+    "Maker",
     "choosing_metric",
     "choosing_split",
     "compare",
@@ -59,6 +61,50 @@ class Crowd:
         for chunk in self.features.split(10_000):
             running.update(chunk)
         return running.result()
+
+
+@runtime_checkable
+class Maker(Protocol):
+    """What is judged: a `Sampler`, or an `Album` of images that lie there.
+
+    Attributes:
+        name: what it is called.
+        images: images seen in training; 0 where nobody was trained.
+        most: how many samples there are; None for as many as one likes.
+    """
+
+    name: str
+    images: int
+
+    @property
+    def most(self) -> int | None: ...
+    def batches(self, seeds: range) -> Iterator[Tensor]:
+        """The samples of these numbers, images as uint8, a batch at a time."""
+        ...
+
+
+class Album:
+    """Images that lie there, judged as if a generator had made them; the numbers are places in a fixed shuffled order.
+
+    >>> from ganforge.data import open_source
+    >>> next(Album("mnist", open_source().train).batches(range(3))).shape
+    torch.Size([3, 1, 28, 28])
+    """
+
+    images = 0
+
+    def __init__(self, name: str, images: Split) -> None:
+        self.name, self.split = name, images
+        self.order = shuffled(images, seed=1)
+
+    @property
+    def most(self) -> int:
+        """As many as there are."""
+        return len(self.split)
+
+    def batches(self, seeds: range) -> Iterator[Tensor]:
+        """The images of these numbers, a chunk at a time."""
+        return (self.split.read(self.order[chunk]) for chunk in torch.tensor(seeds).split(CHUNK))
 
 
 def extractor_name(source: Source, chosen: str | None) -> str:
@@ -143,9 +189,7 @@ def quick_distance(
     return own | many | distances(real=real, fake=fake) | kernel(real=real, fake=fake)
 
 
-def generated(
-    sampler: Sampler, extractor: Extractor, count: int, first: int, progress: Progress | None = None
-) -> Crowd:
+def generated(sampler: Maker, extractor: Extractor, count: int, first: int, progress: Progress | None = None) -> Crowd:
     """Generated samples from the seeds first, first + 1, ..."""
     return crowd(sampler.batches(range(first, first + count)), extractor, count=count, progress=progress)
 
@@ -216,7 +260,7 @@ def compare(*, real: Crowd, fake: Crowd, classes: tuple[str, ...]) -> dict[str, 
 
 
 def evaluate(
-    sampler: Sampler,
+    sampler: Maker,
     source: Source,
     extractor: Extractor,
     *,
@@ -224,7 +268,7 @@ def evaluate(
     samples: int = 10_000,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The full judgement of a generator against a split of real images.
+    """The full judgement of a generator, or of an album, against a split of real images; as many of each.
 
     The floor is what real training images reach against the same real images (as many of them, if there are as many):
     no generator that has learnt from them can be asked for less.
@@ -237,7 +281,7 @@ def evaluate(
         DataError: if the source has no such split.
     """
     started = time.perf_counter()
-    real = reference(source, split, extractor, samples)
+    real = reference(source, split, extractor, min(samples, sampler.most or samples))
     count = len(real.features)
     fake = generated(sampler, extractor, count, 0, progress)
     train = floor(source, split, extractor, count)

@@ -50,6 +50,10 @@ class Sampler:
         self.medium = MEDIA[len(self.shape)]
 
     @property
+    def most(self) -> None:
+        """How many samples there are: as many as one likes."""
+
+    @property
     def device(self) -> torch.device:
         """Where the generator is."""
         return next(self.G.parameters()).device

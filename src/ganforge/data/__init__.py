@@ -4,11 +4,12 @@ from ganforge.data.endless import Endless, Points, PointStream, endless
 from ganforge.data.images import Array, Source
 from ganforge.data.mixture import Mixture
 from ganforge.data.points import TOYS
-from ganforge.data.source import open_source
+from ganforge.data.source import NAMED, open_source
 from ganforge.data.split import Split, Stream
 from ganforge.data.stream import ImageStream
 
 __all__ = [
+    "NAMED",
     "TOYS",
     "Array",
     "Endless",
