@@ -38,6 +38,11 @@ ROWS = Path(__file__).parent / "results" / "doctor.jsonl"
 FIRST_SEED = 1000
 SAMPLES = 2500
 LOST_MODES, HELD_MODES = 5, 7  # of 8
+HEAD = """# How often the doctor is right
+
+Written by `python benchmarks/doctor.py`, which says how each figure is defined. An alarm is any finding; shares stand
+with Wilson's 95 % interval. Runs between failed and healthy count for neither.
+"""
 FAR, NEAR = 150.0, 80.0
 
 RUN = ["train.device=cpu", "run.samples=1000000", "run.checkpoint=16384", "judge.every=0", "judge.final=1000"]
@@ -169,19 +174,29 @@ def table() -> str:
         lines.append(f"| {case} | {CASES[case][0]} | {len(mine)} | {' | '.join(map(str, counts + alarms))} |")
     for key, words in (("found", "at the end"), ("said", "along the way")):
         sick, well = ([r for r in seen if r["failed"] is verdict] for verdict in (True, False))
+        meant = [r for r in well if CASES[r["case"]][0] == "healthy"]
         lines += [
             f"\n{words}: sensitivity {share(sum(bool(r[key]) for r in sick), len(sick))}, "
-            f"false alarms {share(sum(bool(r[key]) for r in well), len(well))}"
+            f"false alarms {share(sum(bool(r[key]) for r in well), len(well))}; "
+            f"of runs by recipes that are meant to be healthy {share(sum(bool(r[key]) for r in meant), len(meant))}"
         ]
     return "\n".join(lines + healed_lines())
 
 
 def healed_lines() -> list[str]:
-    """Of runs that failed without healing: how many the same seed healed brings back."""
+    """Of runs that failed without healing: how many the same seed healed brings back, by case and in all."""
     both = {(r["case"], r["seed"], r["heal"]): r for r in rows()}
     pairs = [(r, both.get((case, seed, True))) for (case, seed, heal), r in both.items() if not heal and r["failed"]]
     again = [mine for _, mine in pairs if mine is not None]
-    return [f"\nhealed: {share(sum(r['failed'] is False for r in again), len(again))}"] if again else []
+    if not again:
+        return []
+    lines = ["\n| failed, then healed | runs | healthy now | still failed | never treated |", "|---|---|---|---|---|"]
+    for case in CASES:
+        if mine := [r for r in again if r["case"] == case]:
+            counts = [sum(r["failed"] is verdict for r in mine) for verdict in (False, True)]
+            untreated = sum(not r["remedies"] for r in mine)
+            lines.append(f"| {case} | {len(mine)} | {counts[0]} | {counts[1]} | {untreated} |")
+    return [*lines, f"\nhealed: {share(sum(r['failed'] is False for r in again), len(again))}"]
 
 
 def main() -> None:
@@ -202,6 +217,7 @@ def main() -> None:
                 file.write(json.dumps(result) + "\n")
             print(result, flush=True)
     print(table())
+    ROWS.with_suffix(".md").write_text(f"{HEAD}\n{table()}\n")
 
 
 if __name__ == "__main__":

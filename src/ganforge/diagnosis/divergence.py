@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import RECIPE, made
-from ganforge.diagnosis.remedy import slower, stabilised, urgent
+from ganforge.diagnosis.remedy import sane, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -27,7 +27,7 @@ def check(trace: Trace) -> Finding | None:
                 int(images[start]),
                 f"{evidence}, for {count(len(images) - start, 'tick' if least == LEAST else 'look')}",
                 certainty(excess, len(images) - start, least=least),
-                urgent(trace) or stabilised(trace) or slower(trace, "discriminator", 10.0),
+                urgent(trace) or stabilised(trace) or sane(trace, "discriminator"),
                 "The weights run away; what they reach doesn't come back by itself.",
             )
     return None

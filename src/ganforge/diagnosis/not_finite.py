@@ -6,7 +6,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import rate, slower
+from ganforge.diagnosis.remedy import rate, sane
 from ganforge.diagnosis.trace import Trace
 
 __all__ = ["check", "healthy", "sick"]
@@ -27,7 +27,7 @@ def check(trace: Trace) -> Finding | None:
         int(trace.images[hit[0]]),
         f"{total} update{'s' if total > 1 else ''} left out for a gradient that was not finite{where}",
         0.99 if total >= 3 else 0.4 + 0.2 * total,
-        slower(trace, culprit(trace), 10.0),
+        sane(trace, culprit(trace)),
         "Weights are those from before; what was left out is not made up for.",
     )
 

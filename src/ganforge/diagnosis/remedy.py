@@ -9,9 +9,23 @@ from typing import Any
 
 from ganforge.diagnosis.trace import Trace
 
-__all__ = ["balanced", "calmer", "faster", "larger", "noisier", "rate", "slower", "stabilised", "unsaturated", "urgent"]
+__all__ = [
+    "balanced",
+    "calmer",
+    "faster",
+    "larger",
+    "noisier",
+    "rate",
+    "sane",
+    "slower",
+    "stabilised",
+    "unsaturated",
+    "urgent",
+]
 
 MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
+ABSURD = 20.0  # times the usual rate, from which on dividing would need too many attempts
+NEAR = 5.0  # times the usual rate: within it, a rate can stay as it is
 POINTS = {"points", "pacgan", "lipschitz", "affine"}  # discriminators of points, whose units are the data's own
 MIXING = {"batch"}  # norms with which a gradient penalty means nothing
 
@@ -23,6 +37,13 @@ def rate(trace: Trace, player: str) -> float:
         return float(seen[-1])
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
     return float(value.get("start", value.get("values", [2e-4])[0])) if isinstance(value, Mapping) else float(value)
+
+
+def usual(trace: Trace, player: str) -> float:
+    """The learning rate that a game like this one is commonly played with."""
+    if trace.setting(f"optimizer.{player}.name", "adam") == "sgd":
+        return 1e-2
+    return 1e-3 if trace.setting("discriminator.name") in POINTS else 2e-4
 
 
 def toml(value: Any) -> str:
@@ -39,7 +60,7 @@ def slower(trace: Trace, player: str, factor: float) -> str:
 
     >>> import numpy as np
     >>> recipe = {"optimizer": {"generator": {"lr": {"schedule": "cosine", "start": 0.01, "end": 0.001, "images": 9}}}}
-    >>> slower(Trace.of([], recipe=recipe), "generator", 10)
+    >>> slower(Trace.of([], recipe=recipe), "generator", 10.0)
     'optimizer.generator.lr={schedule = "cosine", start = 0.001, end = 0.0001, images = 9}'
     """
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
@@ -51,6 +72,16 @@ def slower(trace: Trace, player: str, factor: float) -> str:
     return f"optimizer.{player}.lr={toml(scaled)}"
 
 
+def sane(trace: Trace, player: str) -> str:
+    """A tenth of a player's learning rate; the usual one in place of one that is many times as large.
+
+    >>> sane(Trace.of([], recipe={"optimizer": {"generator": {"lr": 0.15}}}), "generator")
+    'optimizer.generator.lr=0.0002'
+    """
+    excess = rate(trace, player) / usual(trace, player)
+    return slower(trace, player, excess if excess > ABSURD else 10.0)
+
+
 def urgent(trace: Trace) -> str | None:
     """What has to be mended before anything else: a Wasserstein critic whose slope nothing bounds, or a learning rate
     beyond all use."""
@@ -59,14 +90,19 @@ def urgent(trace: Trace) -> str | None:
         return stabilised(trace)
     player = max(("discriminator", "generator"), key=lambda player: rate(trace, player))
     adam = trace.setting(f"optimizer.{player}.name", "adam") != "sgd"
-    return slower(trace, player, 10.0) if adam and rate(trace, player) > MOST_RATE else None
+    return sane(trace, player) if adam and rate(trace, player) > MOST_RATE else None
 
 
 def balanced(trace: Trace, player: str) -> str | None:
-    """The faster player's rate brought down to the other's, where it is more than 1.5 times as large."""
+    """Equal rates, where this player's is more than 1.5 times the other's: the faster one's brought down, unless it is
+    a usual one and the other's far below, with which a game would take forever."""
     other = {"generator": "discriminator", "discriminator": "generator"}[player]
     mine, theirs = rate(trace, player), rate(trace, other)
-    return slower(trace, player, mine / theirs) if mine > 1.5 * theirs > 0 else None
+    if not mine > 1.5 * theirs > 0:
+        return None
+    if mine <= NEAR * usual(trace, player) and theirs < usual(trace, other) / NEAR:
+        return slower(trace, other, theirs / mine)
+    return slower(trace, player, mine / theirs)
 
 
 def unsaturated(trace: Trace) -> str | None:
