@@ -82,6 +82,8 @@ CASES: dict[str, tuple[str, str, list[str]]] = {  # name -> (kind, recipe, setti
     "wild": ("divergence", "points_ring_8", [*POINTS, *rates(0.15, 0.15)]),
     "infinite": ("not finite", "points_ring_8",
         [*POINTS, "objective=wasserstein", FREE, "optimizer.discriminator={name='sgd', lr=1e18}"]),
+    "infinite rate": ("not finite", "points_ring_8",
+        [*POINTS, "objective=wasserstein", FREE, "optimizer.discriminator.lr=1e18"]),
     "digits strong D": ("saturating", "mlp_mnist_28",
         [*IMAGES, "objective=minimax", "discriminator.dropout=0", *rates(2e-5, 2e-3)]),
     "digits G faster": ("rates apart", "mlp_mnist_28", [*IMAGES, *rates(5e-3, 5e-5)]),
@@ -136,10 +138,10 @@ def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
 
 
-def missing(cases: list[str], seeds: int, heal: bool) -> Iterator[tuple[str, int, bool]]:
+def missing(cases: list[str], seeds: range, heal: bool) -> Iterator[tuple[str, int, bool]]:
     """The runs that have no row yet, seed by seed."""
     there = {(r["case"], r["seed"], r["heal"]) for r in rows()}
-    for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+    for seed in seeds:
         for case in cases:
             if not (heal and CASES[case][0] == "healthy") and (case, seed, heal) not in there:
                 yield case, seed, heal
@@ -203,13 +205,15 @@ def main() -> None:
     """Play what is missing, a row each; then the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20, help="runs of each recipe")
+    parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, one thread each")
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES))
     parser.add_argument("--quick", action="store_true", help="two seeds a recipe")
     parser.add_argument("--heal", action="store_true", help="play the provoked failures with healing")
     parser.add_argument("--table", action="store_true", help="only the table")
     options = parser.parse_args()
-    todo = [] if options.table else list(missing(options.cases, 2 if options.quick else options.seeds, options.heal))
+    seeds = range(options.first, options.first + (2 if options.quick else options.seeds))
+    todo = [] if options.table else list(missing(options.cases, seeds, options.heal))
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
         for future in [pool.submit(row, *task) for task in todo]:
             result = future.result()
