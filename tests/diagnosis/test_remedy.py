@@ -1,0 +1,61 @@
+"""Remedies: which rate is changed, and to what."""
+
+from typing import Any
+
+import pytest
+
+from ganforge.diagnosis.remedy import balanced, calmer, sane, urgent
+from ganforge.diagnosis.trace import Trace
+
+
+def trace(generator: dict[str, Any], discriminator: dict[str, Any], network: str = "points") -> Trace:
+    optimizers = {"generator": generator, "discriminator": discriminator}
+    return Trace.of([], recipe={"optimizer": optimizers, "discriminator": {"name": network}})
+
+
+@pytest.mark.parametrize(
+    ("g", "d", "network", "remedy"),
+    [
+        (2e-5, 2e-3, "points", "optimizer.generator.lr=0.002"),  # D's is usual: the other follows
+        (8e-5, 8e-3, "points", "optimizer.discriminator.lr=8e-05"),  # D's isn't
+        (5e-4, 2e-3, "points", "optimizer.discriminator.lr=0.0005"),  # the generator's is usual enough
+        (1e-5, 1e-3, "dcgan", "optimizer.generator.lr=0.001"),
+        (1e-5, 2e-3, "dcgan", "optimizer.discriminator.lr=1e-05"),
+        (1e-3, 1e-3, "points", None),
+        (1e-3, 1e-4, "points", None),  # it isn't D that is faster
+    ],
+)
+def test_rates_are_made_equal_where_a_game_is_played(g: float, d: float, network: str, remedy: str | None) -> None:
+    assert balanced(trace({"lr": g}, {"lr": d}, network), "discriminator") == remedy
+
+
+def test_a_schedule_keeps_its_form_when_it_is_raised() -> None:
+    lr = {"schedule": "cosine", "start": 1e-5, "end": 1e-6, "images": 9}
+    raised = balanced(trace({"lr": lr}, {"lr": 1e-3}), "discriminator")
+    assert raised == 'optimizer.generator.lr={schedule = "cosine", start = 0.001, end = 0.0001, images = 9}'
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "network", "rate"),
+    [
+        ({"lr": 0.15}, "points", "0.001"),
+        ({"lr": 0.15}, "dcgan", "0.0002"),
+        ({"lr": 1e18, "name": "sgd"}, "points", "0.01"),
+        ({"lr": 0.01}, "points", "0.001"),  # ten times the usual: a tenth
+        ({"lr": 5e-4}, "points", "5e-05"),
+    ],
+)
+def test_absurd_rates_become_usual_ones(optimizer: dict[str, Any], network: str, rate: str) -> None:
+    assert sane(trace({"lr": 1e-3}, optimizer, network), "discriminator") == f"optimizer.discriminator.lr={rate}"
+
+
+def test_what_is_beyond_all_use_comes_first() -> None:
+    assert urgent(trace({"lr": 0.15}, {"lr": 1e-3})) == "optimizer.generator.lr=0.001"
+    assert urgent(trace({"lr": 0.01}, {"lr": 1e-3})) is None
+
+
+def test_momentum_goes_from_the_generator_first() -> None:
+    high = {"lr": 1e-3, "beta1": 0.9}
+    assert calmer(trace(high, high)) == "optimizer.generator.beta1=0.0"
+    assert calmer(trace({"lr": 1e-3, "beta1": 0.0}, high)) == "optimizer.discriminator.beta1=0.0"
+    assert calmer(trace({"lr": 1e-3, "beta1": 0.5}, {"lr": 1e-3})) is None
