@@ -7,18 +7,18 @@ The run is an ordinary one of the recipe `dcgan_stacked_28`: `ganforge evaluate`
 are counted among 26,000 samples by the embedded classifier, a digit a channel, and the divergence is KL(generated‖
 uniform). What the curve shows is on as many samples of other seeds; the figures at the end are the run's final ones.
 
-Published (the networks differ): DCGAN 78.9 modes and 4.5, unrolled GAN 48.7 and 4.32, PacGAN4 1000 and .07 (Lin et al.
-2018, arXiv:1712.04086, table 3), R3GAN 1000 and .029 (Huang et al. 2024, arXiv:2501.05441, table 2).
+Published (the networks differ): DCGAN 78.9 modes and 4.50, PacDCGAN4 1000 and .07 (Lin et al. 2018, arXiv:1712.04086,
+table 3), R3GAN 1000 and .029 (Huang et al. 2024, arXiv:2501.05441).
 """
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
 from ganforge.experiments.frame.plots import panels, save
+from ganforge.io.machine import environment
 from ganforge.recipe import load_recipe, override
 from ganforge.run import Judgement, Run, begin, continued
 
@@ -51,7 +51,9 @@ def record(run: Run, minutes: float) -> dict[str, Any]:
     names = ("classes_found", "class_divergence", "frechet_distance")
     return {
         "recipe": run.plan.toml,
-        "machine": platform.machine(),
+        "machine": {
+            k: v for k, v in environment(run.plan.device).items() if k in ("cpu", "threads", "device", "torch")
+        },
         "minutes": round(before + minutes, 1),
         "images": run.state.images,
         "curve": [{"images": j["images"]} | {n: j["figures"][n] for n in names} for j in run.judgements],
@@ -64,7 +66,7 @@ def picture(found: dict[str, Any]) -> None:
     figure, (left, right) = panels(2, width=5.0)
     images = [row["images"] / 1e6 for row in found["curve"]]
     left.plot(images, [row["classes_found"] for row in found["curve"]])
-    left.set(title="modes of 1,000", xlabel="million images seen")
+    left.set(title="modes of 1,000", xlabel="million images seen", ylim=(0, 1050))
     right.plot(images, [row["class_divergence"] for row in found["curve"]])
     right.axhline(FLOOR, linestyle=":", color="0.5", label="a perfect sampler")
     right.set(title="KL(generated‖uniform), nats", xlabel="million images seen", yscale="log")
