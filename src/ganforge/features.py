@@ -212,13 +212,22 @@ class StackedFeatures:
     def __init__(self, name: str, channels: int = 3, device: torch.device | str = "cpu") -> None:
         self.single, self.channels = embedded(name, device), channels
         self.name, self.digest, self.device = f"stacked_{name}", self.single.digest, self.single.device
+        self.shape = (channels, *self.single.shape[1:])
+        self.dim = channels * self.single.dim
+        self.accuracy = self.single.accuracy**channels
         self.classes = tuple("".join(row) for row in itertools.product(self.single.classes, repeat=channels))
 
     def __call__(self, images: Num[Tensor, "B C H W"]) -> Features:
-        """Features (B, C·D) and logits (B, K ** C); raises `DataError` for another number of channels."""
-        if images.shape[1] != self.channels:
-            raise DataError(f"{self.name} judges images of {self.channels} channels, and these have {images.shape[1]}")
-        found = self.single(images.flatten(0, 1)[:, None])
+        """Features (B, C·D) and logits (B, K ** C); a grey image is the same digit in each channel.
+
+        Raises:
+            DataError: for other than 1 or C channels.
+        """
+        if images.shape[1] not in (1, self.channels):
+            raise DataError(
+                f"images with {images.shape[1]} channels can't be judged by {self.name}; give ones with {self.channels}"
+            )
+        found = self.single(images.expand(-1, self.channels, -1, -1).flatten(0, 1)[:, None])
         each = found.logits.log_softmax(1).unflatten(0, (-1, self.channels))
         logits = reduce(lambda rows, one: (rows[:, :, None] + one[:, None]).flatten(1), each.unbind(1))
         return Features(found.features.unflatten(0, (-1, self.channels)).flatten(1), logits)

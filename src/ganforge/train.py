@@ -224,8 +224,8 @@ def raise_if_diverged(plan: Plan, state: TrainState, bad: str) -> None:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """True for what CUDA, MPS and the CPU's allocator say when memory is short."""
-    words = ("can't allocate memory", "not enough memory", "out of memory")
+    """True for what CUDA, MPS, the CPU's allocator and oneDNN (of its scratchpads) say when memory is short."""
+    words = ("can't allocate memory", "not enough memory", "out of memory", "could not create a primitive")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(w in str(error) for w in words)
 
 
