@@ -34,27 +34,25 @@ def opened(path: Path, settings: list[str]) -> Run:
     return begin(override(load_recipe(RECIPE), settings), path, command=["benchmarks/stacked.py", str(path)])
 
 
-def played(run: Run, minutes: float) -> float:
-    """Minutes of training that were spent; judgements are printed as they come."""
+def play(run: Run, minutes: float) -> None:
+    """Train for so long; judgements are printed as they come."""
     start = time.monotonic()
     for event in run.play(lambda: time.monotonic() - start > 60 * minutes):
         if isinstance(event, Judgement):
             figures = event.record["figures"]
             words = f"{figures['classes_found']:.0f} modes, KL {figures['class_divergence']:.4f}"
             print(f"{event.record['images']:>10,} images  {words}{'  (final)' if event.final else ''}", flush=True)
-    return (time.monotonic() - start) / 60
 
 
-def record(run: Run, minutes: float) -> dict[str, Any]:
-    """The curve, the final figures if it came to its end, and the time that all of it took."""
-    before = json.loads(path.read_text())["minutes"] if (path := RESULTS.with_suffix(".json")).exists() else 0.0
+def record(run: Run) -> dict[str, Any]:
+    """The curve, the final figures if it came to its end, and the minutes spent in training, without the judgements."""
     names = ("classes_found", "class_divergence", "frechet_distance")
     return {
         "recipe": run.plan.toml,
         "machine": {
             k: v for k, v in environment(run.plan.device).items() if k in ("cpu", "threads", "device", "torch")
         },
-        "minutes": round(before + minutes, 1),
+        "minutes": round(run.state.seconds / 60, 1),
         "images": run.state.images,
         "curve": [{"images": j["images"]} | {n: j["figures"][n] for n in names} for j in run.judgements],
         "final": {n: run.final["figures"][n] for n in names} if run.final else None,
@@ -82,7 +80,8 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", help="KEY=VALUE of the recipe")
     options = parser.parse_intermixed_args()
     run = opened(options.run, options.settings)
-    found = record(run, played(run, options.minutes))
+    play(run, options.minutes)
+    found = record(run)
     RESULTS.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
     picture(found)
     print({k: found[k] for k in ("minutes", "images", "final")})
