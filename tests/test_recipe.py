@@ -88,6 +88,18 @@ def test_all_mistakes_are_reported_at_once_each_with_its_remedy() -> None:
     assert len(found) >= 10
 
 
+def test_keys_of_points_beside_a_source_that_makes_none_say_so() -> None:
+    found = mistakes(load_recipe("points_ring_8"), "data.source=zzz")
+    assert any(sentence.startswith("data.source = 'zzz' is none of mixture, ") for sentence in found)
+    (alone,) = mistakes(Recipe("x", {}), "train.name=x")  # a section without a table has nothing to choose
+    assert alone.startswith("train.name: Training has no parameter 'name'")
+
+
+def test_a_divergence_of_classes_needs_classes_in_equal_shares(tiny_recipe: Recipe) -> None:
+    with pytest.raises(RecipeError, match=r"judge\.metric = 'class_divergence' needs classes that are wanted in equal"):
+        build(override(tiny_recipe, ["judge.metric=class_divergence"]))
+
+
 def test_a_setting_without_an_equals_sign_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"'train\.batch' is no setting; write it as key=value"):
         override(load_recipe(), ["train.batch"])

@@ -213,8 +213,8 @@ def part(key: str, section: Section, values: dict[str, Any], mistakes: list[str]
     names = {} if functions is section.functions else chosen
     rest = {k: v for k, v in values.items() if k not in names}
     checked = validated(key, functions, rest, mistakes)
-    if section.chooser in rest and not rest.keys() <= tunable(functions).keys():
-        there = ", ".join(section.table or ())
+    if section.table and section.chooser in rest and not rest.keys() <= tunable(functions).keys():
+        there = ", ".join(section.table)
         mistakes.append(f"{key}.{section.chooser} = {rest[section.chooser]!r} is none of {there}, whose keys differ")
     return None if checked is None else Part(functions[0], names | checked)
 
