@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from ganforge.errors import CheckpointError, DivergenceError, RecipeError
 from ganforge.io.checkpoint import load_checkpoint
@@ -318,3 +319,16 @@ def test_other_data_are_noticed(tiny_recipe: Recipe, whole: Path, tmp_path: Path
     (path / "recipe.toml").write_text(recipe.replace('held_out = "none"', "held_out = 31"))
     with pytest.raises(CheckpointError, match="had 270 training images when the run was saved and has 269 now"):
         continued(path)
+
+
+def test_what_was_left_out_of_the_data_is_a_note_of_the_run(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(150):
+        pixels = torch.randint(0, 256, (16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(number))
+        Image.fromarray(pixels.numpy()).save(folder / f"{number:03}.png")
+    (folder / "007.png").write_bytes(b"")
+    recipe = override(tiny_recipe, [f"data.source={folder}"])
+    notes = begin(recipe, tmp_path / "run", command=[]).notes
+    assert [note.startswith("left out 1 file that can't be read: ") for note in notes] == [True]
+    assert continued(tmp_path / "run").notes == notes

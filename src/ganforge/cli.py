@@ -166,10 +166,7 @@ def data(
     """
     from ganforge import commands
 
-    if pack is None:
-        commands.data(path, sheet=sheet, as_json=as_json)
-    else:
-        commands.pack(path, pack, settings or [], as_json=as_json)
+    commands.data(path, sheet=sheet, pack=pack, settings=settings or [], as_json=as_json)
 
 
 @app.command()

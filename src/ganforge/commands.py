@@ -11,7 +11,6 @@ from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.data import NAMED, Source, open_source
-from ganforge.data.packed import is_pack
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
@@ -43,7 +42,6 @@ __all__ = [
     "doctor",
     "evaluate",
     "experiment",
-    "pack",
     "recipe",
     "recipes",
     "resume",
@@ -168,8 +166,7 @@ def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Sou
         raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
     source = resolve(override(load_recipe(), [f"data.source={against}"]))["data"]()
     fit = dict(zip(("channels", "size"), source.shape, strict=False)) if len(source.shape) == 3 else {}
-    held_out = None if what in NAMED or is_pack(Path(what)) else 0
-    return Album(what, open_source(source=what, held_out=held_out, **fit).train), source, None
+    return Album(open_source(source=what, **fit)), source, None
 
 
 def is_data(path: Path) -> bool:
@@ -177,8 +174,21 @@ def is_data(path: Path) -> bool:
     return path.exists() and not is_checkpoint(path) and not (path / "recipe.toml").exists()
 
 
-def data(path: str, *, sheet: Path | None, as_json: bool) -> None:
-    """Look at every image of a data set once, and say what is there."""
+def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str], as_json: bool) -> None:
+    """Look at every image of a data set once, and say what is there; or write it as a packed one.
+
+    Raises:
+        RecipeError: for options of the one with the other.
+    """
+    if pack is None and settings:
+        raise RecipeError(
+            f"--set {settings[0]} says how to pack, and nothing is packed: add --pack OUT or leave it out"
+        )
+    if pack is not None and sheet is not None:
+        raise RecipeError(f"--pack {pack} only packs; for the contact sheet {sheet} call ganforge data once more")
+    if pack is not None:
+        packed(path, pack, settings, as_json=as_json)
+        return
     with view.bar(f"looking at {path}", 1.0) as advance:
         found, pictures = survey(path, progress=advance)
     if sheet is not None:
@@ -186,7 +196,7 @@ def data(path: str, *, sheet: Path | None, as_json: bool) -> None:
     view.surveyed(found, sheet, as_json=as_json)
 
 
-def pack(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
+def packed(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
     """Decode a data set once and write it as a packed one."""
     keys = [f"data.source={path}", "data.memory=0", *(f"data.{setting}" for setting in settings)]
     source = resolve(override(load_recipe(), keys))["data"]()
@@ -194,8 +204,9 @@ def pack(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
         left_out = write_pack(source, out, progress=advance)
     for reason in left_out:
         view.say(f"left out: {reason}")
-    packed = open_source(source=str(out))
-    view.paths([out], {"describes": packed.describe(), "left_out": len(left_out)}, as_json=as_json)
+    view.paths(
+        [out], {"describes": open_source(source=str(out)).describe(), "left_out": len(left_out)}, as_json=as_json
+    )
 
 
 def recipes(*, as_json: bool) -> None:

@@ -84,27 +84,35 @@ class Maker(Protocol):
 
 
 class Album:
-    """Images that lie there, judged as if a generator had made them; the numbers are places in a fixed shuffled order.
+    """Images that lie there, judged as if a generator had made them: all of a source but its test images.
+
+    The numbers are places in a fixed shuffled order.
 
     >>> from ganforge.data import open_source
-    >>> next(Album("mnist", open_source().train).batches(range(3))).shape
-    torch.Size([3, 1, 28, 28])
+    >>> album = Album(open_source())
+    >>> album.most, next(album.batches(range(3))).shape
+    (60000, torch.Size([3, 1, 28, 28]))
     """
 
     images = 0
 
-    def __init__(self, name: str, images: Split) -> None:
-        self.name, self.split = name, images
-        self.order = shuffled(images, seed=1)
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.parts = [part for part in (source.train, source.held_out) if part is not None]
+        self.order = torch.randperm(self.most, generator=torch.Generator().manual_seed(1))
 
     @property
     def most(self) -> int:
         """As many as there are."""
-        return len(self.split)
+        return sum(map(len, self.parts))
 
     def batches(self, seeds: range) -> Iterator[Tensor]:
-        """The images of these numbers, a chunk at a time."""
-        return (self.split.read(self.order[chunk]) for chunk in torch.tensor(seeds).split(CHUNK))
+        """The images of these numbers, a chunk at a time; within a chunk by the part that they lie in."""
+        for chunk in self.order[seeds.start : seeds.stop].split(CHUNK):
+            first = 0
+            for part in self.parts:
+                yield part.read(chunk[(chunk >= first) & (chunk < first + len(part))] - first)
+                first += len(part)
 
 
 def extractor_name(source: Source, chosen: str | None) -> str:

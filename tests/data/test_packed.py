@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from ganforge import commands
-from ganforge.data import Source, open_source
-from ganforge.errors import CheckpointError, DataError
+from ganforge.data import Array, Source, open_source
+from ganforge.data.survey import survey
+from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.io.pack import write_pack
 
 
@@ -102,8 +103,37 @@ def test_an_altered_pack_is_a_sentence(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = fill(tmp_path / "set", 20)
-    commands.pack(str(folder), tmp_path / "pack", ["size=8", "held_out=5"], as_json=True)
+    out = tmp_path / "pack"
+    commands.data(str(folder), sheet=None, pack=out, settings=["size=8", "held_out=5"], as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert record["describes"].endswith("35 training images of 3×8×8, 5 held out, 2 classes")
-    commands.data(str(tmp_path / "pack"), sheet=None, as_json=True)
+    commands.data(str(out), sheet=None, pack=None, settings=[], as_json=True)
     assert json.loads(capsys.readouterr().out)["splits"] == {"train": 35, "held_out": 5}
+
+
+def test_options_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"--set size=8 says how to pack, and nothing is packed"):
+        commands.data("mnist", sheet=None, pack=None, settings=["size=8"], as_json=False)
+    with pytest.raises(RecipeError, match=r"only packs; for the contact sheet .*x\.png call"):
+        commands.data("mnist", sheet=tmp_path / "x.png", pack=tmp_path / "pack", settings=[], as_json=False)
+
+
+def test_a_look_at_a_pack_checks_every_byte(tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    write_pack(opened(fill(tmp_path / "set", 20)), pack)
+    survey(str(pack))
+    for name in ("pixels.bin", "labels.bin"):
+        whole = (pack / name).read_bytes()
+        (pack / name).write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        with pytest.raises(DataError, match=rf"{name}' is altered \(its SHA-256 is another\)"):
+            survey(str(pack))
+        (pack / name).write_bytes(whole)
+
+
+def test_labels_of_one_split_alone_are_not_packed(tmp_path: Path) -> None:
+    labelled = opened(fill(tmp_path / "set", 20))
+    bare = Array(labelled.train.tensor[:5])
+    write_pack(Source("half", labelled.train, None, bare, labelled.classes), tmp_path / "pack")
+    packed = opened(tmp_path / "pack")
+    assert (packed.classes, packed.train.labels) == (None, None)
+    assert [len(packed.train), len(packed.test)] == [36, 5]

@@ -113,3 +113,27 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(DataError, match=r"need pyarrow .*: pip install 'ganforge\[parquet\]'"):
         opened(tmp_path)
     assert room.is_parquet(tmp_path)
+
+
+@pytest.mark.parametrize("unknown", [None, -1])
+def test_a_split_that_keeps_its_labels_secret_has_none(tmp_path: Path, unknown: int | None) -> None:
+    written(table(range(20)), tmp_path / "train-00000-of-00001.parquet")
+    secret = table(range(5)).set_column(1, "label", pa.array([0, unknown, 1, 2, 0], pa.int64()))
+    written(secret, tmp_path / "test-00000-of-00001.parquet")
+    source = opened(tmp_path)
+    assert source.classes == tuple(NAMES)
+    assert source.train.labels is not None
+    assert source.test.labels is None
+
+
+def test_numbers_that_are_no_classes(tmp_path: Path) -> None:
+    dated = table(range(20), named=False).set_column(1, "label", pa.array(range(10**9, 10**9 + 20), pa.int64()))
+    with pytest.raises(DataError, match=r"has a label 1,000,000,019, and classes are counted from 0"):
+        opened(written(dated, tmp_path / "a.parquet"))
+
+
+def test_a_table_beside_images_is_none_of_them(tmp_path: Path) -> None:
+    written(pa.table({"text": ["a"]}), tmp_path / "notes.parquet")
+    for number in range(10):
+        (tmp_path / f"{number}.png").write_bytes(encoded(number))
+    assert len(opened(tmp_path).train) == 9

@@ -102,11 +102,11 @@ def test_sizes_and_frames(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, sheet = fill(tmp_path / "set", 25), tmp_path / "sheet.png"
-    commands.data(str(folder), sheet=sheet, as_json=False)
+    commands.data(str(folder), sheet=sheet, pack=None, settings=[], as_json=False)
     assert "40×40 (25)" in capsys.readouterr().out
     with Image.open(sheet) as picture:
         assert picture.size == (5 * 132 + 4, 5 * 132 + 4)
-    commands.data(str(folder), sheet=None, as_json=True)
+    commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert record["splits"] == {"train": 25}
     assert record["sizes"] == [{"width": 40, "height": 40, "images": 25}]

@@ -20,7 +20,7 @@ from ganforge.data.members import Member
 from ganforge.data.split import Split
 from ganforge.errors import DataError
 
-__all__ = ["UNREADABLE", "Files", "Listing", "Part", "decoded", "opaque", "reason", "shown"]
+__all__ = ["BEARABLE", "UNREADABLE", "Files", "Listing", "Part", "decoded", "opaque", "reason"]
 
 SAMPLE = 64  # files looked at to choose a size and grey or colour
 SPLIT_SEED = 0  # which images are held out is the same in every run
@@ -117,7 +117,7 @@ def _shape(files: Sequence[Member], size: int | None, channels: int | None) -> t
     return channels or (1 if all(grey for _, grey in looks) else 3), size, size
 
 
-def shown(items: Iterable[Item], total: int) -> Iterator[Item]:
+def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
     """The items, with a progress bar on stderr if they take long and somebody is watching."""
     from rich.console import Console
     from rich.progress import Progress
@@ -163,7 +163,7 @@ def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failu
 
     pool = ThreadPoolExecutor(os.cpu_count())
     try:
-        errors = list(shown(pool.map(decode, range(len(part.files))), len(part.files)))
+        errors = list(_shown(pool.map(decode, range(len(part.files))), len(part.files)))
     finally:
         pool.shutdown(cancel_futures=True)
     failures = [(part.files[place], error) for place, error in enumerate(errors) if error]

@@ -5,13 +5,12 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from ganforge.data.files import Listing, Part, decoded
-from ganforge.data.images import Source
-from ganforge.data.labels import INDEX, Labels, labels_of
+from ganforge.data.files import Listing, Part
+from ganforge.data.labels import INDEX, Labels, by_folder, by_index
 from ganforge.data.members import Member, members, unwrapped
 from ganforge.errors import DataError
 
-__all__ = ["PARTS", "SUFFIXES", "listing", "open_folder"]
+__all__ = ["PARTS", "SUFFIXES", "listing"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 PARTS = {  # folders and files that are splits, not classes
@@ -32,18 +31,12 @@ def _splits(images: Sequence[Member]) -> dict[str, list[int]]:
     }
 
 
-def _below(images: Sequence[Member], splits: dict[str, list[int]]) -> list[Member]:
-    """The images under the names that they have below their split's folder."""
-    if len(splits) == 1:
-        return list(images)
-    inner = ["/".join(parts[1:]) for parts in unwrapped(member.name for member in images)]
-    return [Member(member.place, name) for member, name in zip(images, inner, strict=True)]
-
-
 def _labels(images: Sequence[Member], splits: dict[str, list[int]], index: Member | None) -> Labels | None:
-    if index is None:
-        return labels_of(_below(images, splits), None)
-    return labels_of(images, index)
+    """By the index, else by the folders below the splits'."""
+    if index is not None:
+        return by_index(images, index)
+    names = [image.name for image in images]
+    return by_folder(names if len(splits) == 1 else ["/".join(parts[1:]) for parts in unwrapped(names)])
 
 
 def listing(path: Path) -> Listing:
@@ -67,12 +60,3 @@ def listing(path: Path) -> Listing:
     whole = Part(images, None if labels is None else labels.numbers)
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
     return Listing(parts, None if labels is None else labels.classes)
-
-
-def open_folder(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
-    """The images of `listing`; in memory if all take at most `memory` GiB.
-
-    Where no folder is called val, a tenth, at most 10,000, is held out. Up to 1 % of broken files are left out, and
-    named in the source's notes.
-    """
-    return decoded(str(path), listing(path), size=size, channels=channels, held_out=held_out, memory=memory)

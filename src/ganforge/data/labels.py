@@ -12,8 +12,9 @@ from torch import Tensor
 from ganforge.data.members import Member, unwrapped
 from ganforge.errors import DataError
 
-__all__ = ["INDEX", "Labels", "labels_of"]
+__all__ = ["INDEX", "Labels", "by_folder", "by_index", "numbered"]
 
+MOST = 100_000  # classes
 INDEX = "dataset.json"  # StyleGAN's: {"labels": [["00000/img.png", 3], ...]}
 
 
@@ -24,20 +25,11 @@ class Labels(NamedTuple):
     classes: tuple[str, ...]
 
 
-def labels_of(images: Sequence[Member], index: Member | None) -> Labels | None:
-    """The labels of all images, or None where there are none.
-
-    Folders are classes if each image lies in one, below whatever folders all of them share, and there are at least two;
-    classes are numbered in the order of their names. A `dataset.json` whose labels are null says that there are none.
-
-    Raises:
-        DataError: for a `dataset.json` that can't be read, lacks an image, or has labels other than class numbers.
-    """
-    return by_folder([image.name for image in images]) if index is None else by_index(images, index)
-
-
 def by_folder(names: Sequence[str]) -> Labels | None:
-    """Classes by the first folder in which names differ."""
+    """Classes by folder, if each image lies in one, below whatever folders all share, and there are two or more.
+
+    Classes are numbered in the order of their names.
+    """
     parts = unwrapped(names)
     if any(len(part) < 2 for part in parts):
         return None
@@ -49,7 +41,11 @@ def by_folder(names: Sequence[str]) -> Labels | None:
 
 
 def by_index(images: Sequence[Member], index: Member) -> Labels | None:
-    """Classes by the index; its names are relative to where it lies."""
+    """Classes by a `dataset.json`, whose names are relative to where it lies; None where it says that there are none.
+
+    Raises:
+        DataError: if it can't be read, lacks an image, or has labels other than class numbers.
+    """
     table = read(index)
     if table is None:
         return None
@@ -61,7 +57,7 @@ def by_index(images: Sequence[Member], index: Member) -> Labels | None:
         if str(name) not in table:
             raise DataError(f"'{index}' has no label for '{name}': add it, or remove {INDEX} to train without labels.")
         numbers.append(class_number(table[str(name)], str(name), index))
-    return Labels(torch.tensor(numbers), tuple(map(str, range(max(numbers) + 1))))
+    return Labels(torch.tensor(numbers), numbered(max(numbers), str(index)))
 
 
 def read(index: Member) -> dict[str, Any] | None:
@@ -83,3 +79,14 @@ def class_number(label: Any, name: str, index: Member) -> int:
     if isinstance(label, int) and not isinstance(label, bool) and label >= 0:
         return label
     raise DataError(f"'{index}' gives '{name}' the label {label!r}: it should be a class number, 0 or more.")
+
+
+def numbered(most: int, where: str) -> tuple[str, ...]:
+    """The names "0", "1", ... up to the largest class number.
+
+    Raises:
+        DataError: if that is no class number but something else that is counted.
+    """
+    if most >= MOST:
+        raise DataError(f"'{where}' has a label {most:,}, and classes are counted from 0, {MOST:,} of them at most.")
+    return tuple(map(str, range(most + 1)))

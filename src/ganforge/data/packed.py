@@ -18,7 +18,7 @@ from torch import Tensor
 from ganforge.data.images import Array, Source, fitted
 from ganforge.errors import DataError
 
-__all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "digest", "is_pack", "open_pack"]
+__all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "check", "digest", "is_pack", "open_pack"]
 
 INDEX, PIXELS, LABELS = "pack.json", "pixels.bin", "labels.bin"
 SPLITS = ("train", "held_out", "test")
@@ -54,6 +54,17 @@ def read_index(path: Path) -> dict[str, Any]:
     if not whole:
         raise DataError(f"'{path / INDEX}' is no index of a packed set: pack it again with ganforge data --pack.")
     return index
+
+
+def check(path: Path) -> None:
+    """Reads every byte of a pack.
+
+    Raises:
+        DataError: if one isn't as it was packed.
+    """
+    for name, wanted in read_index(path)["sha256"].items():
+        if not (path / name).is_file() or digest(path / name) != wanted:
+            raise DataError(f"'{path / name}' is altered (its SHA-256 is another): pack the set again.")
 
 
 def mapped(file: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:

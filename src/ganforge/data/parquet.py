@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 
-from ganforge.data.files import Listing, Part, decoded
-from ganforge.data.folder import PARTS
-from ganforge.data.images import Source
-from ganforge.data.members import Member
+from ganforge.data.files import Listing, Part
+from ganforge.data.folder import PARTS, SUFFIXES
+from ganforge.data.labels import numbered
+from ganforge.data.members import Member, members
 from ganforge.errors import DataError
 
-__all__ = ["is_parquet", "listing", "open_parquet"]
+__all__ = ["is_parquet", "listing"]
 
 MAGIC = b"PAR1"
 GIB = 2**30
@@ -21,9 +21,10 @@ ENCODED = 4.0  # GiB of encoded images that any machine may be asked to hold
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether this is a Parquet file, or a folder that holds some and no other data."""
+    """Whether this is a Parquet file, or a folder that holds some and no image files."""
     if path.is_dir():
-        return any(path.rglob("*.parquet"))
+        suffixes = {Path(member.name).suffix.lower() for member in members(path)}
+        return ".parquet" in suffixes and not suffixes & SUFFIXES
     with path.open("rb") as file:
         return file.read(4) == MAGIC
 
@@ -45,12 +46,6 @@ def pyarrow() -> Any:
     except Exception as error:  # whatever a broken installation raises
         raise DataError(f"Parquet files need pyarrow ({error}): pip install 'ganforge[parquet]'") from None
     return pyarrow.parquet
-
-
-def open_parquet(path: Path, *, size: int | None, channels: int | None, held_out: int | None, memory: float) -> Source:
-    """The images of `listing`, decoded."""
-    found = listing(path, memory=memory)
-    return decoded(str(path), found, size=size, channels=channels, held_out=held_out, memory=memory)
 
 
 def listing(path: Path, *, memory: float) -> Listing:
@@ -78,7 +73,10 @@ def listing(path: Path, *, memory: float) -> Listing:
         rows[split_of(file)] = Part(before.files + part.files, _joined(before.labels, part.labels))
     if "train" not in rows:
         rows = {"train": rows.pop(next(iter(rows)))} | rows
-    return Listing(rows, None if label is None else _classes(tables[0].schema, label, rows))
+    labels = rows["train"].labels
+    if label is None or labels is None:
+        return Listing({split: Part(part.files, None) for split, part in rows.items()}, None)
+    return Listing(rows, _classes(tables[0].schema, label, labels, str(path)))
 
 
 def _joined(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
@@ -108,22 +106,25 @@ def _columns(schema: Any, file: Path) -> tuple[str, str | None]:
 
 
 def _part(file: Path, table: Any, image: str, label: str | None) -> Part:
-    """The rows of a file; a row's name is its number, or the path that it came from."""
+    """The rows of a file; a row's name is its number, or the path that it came from.
+
+    There are no labels if one is null or negative, as in test splits that keep theirs secret.
+    """
     entries = table[image].to_pylist()
     cells = [entry if isinstance(entry, dict) else {"bytes": entry} for entry in entries]
-    members = [
+    rows = [
         Member(file, str(cell.get("path") or f"row {row}"), content=cell["bytes"] or b"")
         for row, cell in enumerate(cells)
     ]
-    labels = None if label is None else torch.tensor(table[label].to_pylist(), dtype=torch.long)
-    return Part(members, labels)
+    numbers = [] if label is None else table[label].to_pylist()
+    known = label is not None and all(number is not None and number >= 0 for number in numbers)
+    return Part(rows, torch.tensor(numbers, dtype=torch.long) if known else None)
 
 
-def _classes(schema: Any, label: str, rows: dict[str, Part]) -> tuple[str, ...]:
+def _classes(schema: Any, label: str, labels: torch.Tensor, where: str) -> tuple[str, ...]:
     """The names in the files' metadata, else the numbers."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return tuple(features[label]["names"])
     except (KeyError, ValueError, TypeError):
-        most = max(int(part.labels.max()) for part in rows.values() if part.labels is not None and len(part.labels))
-        return tuple(map(str, range(most + 1)))
+        return numbered(int(labels.max()), where)

@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from ganforge.data import folder, parquet
 from ganforge.data.array import is_array, open_array
-from ganforge.data.folder import SUFFIXES, open_folder
+from ganforge.data.files import Listing, decoded
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.members import is_archive
 from ganforge.data.packed import is_pack, open_pack
-from ganforge.data.parquet import is_parquet, open_parquet
 from ganforge.data.points import TOYS
 from ganforge.errors import DataError
 
-__all__ = ["NAMED", "open_source"]
+__all__ = ["NAMED", "listed", "open_source"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
@@ -67,13 +67,24 @@ def open_source(
             return open_pack(path, **fit)
         if path.exists() and is_idx(path):
             return open_idx(path, **fit)
-        if path.exists() and is_parquet(path):
-            return open_parquet(path, size=size, channels=channels, held_out=held_out, memory=memory)
-        if path.is_dir() or is_archive(path):
-            return open_folder(path, size=size, channels=channels, held_out=held_out, memory=memory)
+        if (found := listed(path, memory=memory)) is not None:
+            return decoded(str(path), found, memory=memory, **fit)
     except PermissionError as error:
         raise DataError(f"no permission to read '{error.filename}': change its mode or choose another path.") from None
     raise _unusable(source, path)
+
+
+def listed(path: Path, *, memory: float) -> Listing | None:
+    """The image files of a path, by split, labelled; None where it is no set of image files.
+
+    Raises:
+        DataError: if it should be one and can't be read.
+    """
+    if is_array(path) or is_pack(path) or not path.exists() or is_idx(path):
+        return None
+    if parquet.is_parquet(path):
+        return parquet.listing(path, memory=memory)
+    return folder.listing(path) if path.is_dir() or is_archive(path) else None
 
 
 def _unusable(source: str, path: Path) -> DataError:
@@ -81,6 +92,6 @@ def _unusable(source: str, path: Path) -> DataError:
         near = difflib.get_close_matches(source, [*NAMED, *TOYS], n=1)
         hint = f"did you mean {near[0]!r}? Else give" if near else "give"
         return DataError(f"there is no data at {source!r}: {hint} {CHOICES}, or points from {', '.join(TOYS)}.")
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in folder.SUFFIXES:
         return DataError(f"{source!r} is a single image: give the folder that it lies in.")
     return DataError(f"the format of {source!r} is unknown: give {CHOICES}.")

@@ -16,14 +16,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganforge.data import folder, parquet
-from ganforge.data.files import UNREADABLE, Listing, opaque, reason
-from ganforge.data.idx import is_idx
+from ganforge.data.files import BEARABLE, UNREADABLE, opaque, reason
 from ganforge.data.images import Source
-from ganforge.data.members import Member, is_archive
-from ganforge.data.packed import is_pack
+from ganforge.data.members import Member
+from ganforge.data.packed import check, is_pack
 from ganforge.data.points import TOYS
-from ganforge.data.source import open_source
+from ganforge.data.source import listed, open_source
 from ganforge.errors import DataError
 
 __all__ = ["Look", "Survey", "survey"]
@@ -107,7 +105,7 @@ class Survey:
         count = self.readable
         if self.broken:
             some = "; ".join(f"{name} ({why})" for name, why in self.broken[:3])
-            spared = "training leaves them out" if len(self.broken) <= 0.01 * (count + len(self.broken)) else (
+            spared = "training leaves them out" if len(self.broken) <= BEARABLE * (count + len(self.broken)) else (
                 "more than 1 %, so training won't start: repair or remove them"
             )  # fmt: skip
             yield f"{len(self.broken):,} can't be read, {spared}: {some}{' ...' if len(self.broken) > 3 else ''}"
@@ -155,25 +153,16 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
     if source in TOYS:
         raise DataError(f"{source!r} makes points, and there are no images to look at; give a path, or mnist.")
     path = Path(source).expanduser()
-    found = listed(path)
+    found = listed(path, memory=math.inf)
     if found is None:
+        if is_pack(path):
+            check(path)
         opened = open_source(source=source)
         return counted(source, splits_of(opened), from_tensors(opened), labels_of(opened), progress)
     files = [file for part in found.parts.values() for file in part.files]
     splits = {split: len(part.files) for split, part in found.parts.items()}
     classes = class_counts(found.parts["train"].labels, found.classes)
     return counted(source, splits, from_files(files, path), classes, progress)
-
-
-def listed(path: Path) -> Listing | None:
-    """The image files of a path; None where it is no set of files."""
-    if not path.exists():
-        return None
-    if is_pack(path):
-        return None
-    if parquet.is_parquet(path):
-        return parquet.listing(path, memory=float("inf"))
-    return folder.listing(path) if is_archive(path) or (path.is_dir() and not is_idx(path)) else None
 
 
 def splits_of(source: Source) -> dict[str, int]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data import Source, Split
+from ganforge.data.files import BEARABLE
 from ganforge.data.packed import INDEX, KIND, LABELS, PIXELS, SPLITS, digest, is_pack
 from ganforge.errors import DataError
 from ganforge.io.disk import whole_folder
@@ -18,7 +19,6 @@ from ganforge.io.disk import whole_folder
 __all__ = ["write_pack"]
 
 CHUNK = 64  # images that a thread decodes at a time
-BEARABLE = 0.01  # of the images may be broken: they are left out, and named
 
 Piece = tuple[Tensor, Tensor, list[str]]
 
@@ -36,6 +36,7 @@ def write_pack(source: Source, path: Path, *, progress: Callable[[float], None] 
     if path.exists() and not is_pack(path):
         raise DataError(f"{str(path)!r} is there already, and no packed set: choose another name or remove it.")
     splits = {name: part for name in SPLITS if (part := getattr(source, name)) is not None}
+    labelled = source.classes is not None and all(part.labels is not None for part in splits.values())
     total, broken, counts = sum(map(len, splits.values())), list[str](), dict[str, int]()
     with whole_folder(path) as folder:
         with (folder / PIXELS).open("wb") as pixels, (folder / LABELS).open("wb") as labels:
@@ -43,14 +44,14 @@ def write_pack(source: Source, path: Path, *, progress: Callable[[float], None] 
                 counts[name] = written(part, pixels, labels, broken, lambda n: progress(n / total))
                 if len(broken) > BEARABLE * total:
                     raise DataError(broken[0])
-        if source.classes is None:
+        if not labelled:
             (folder / LABELS).unlink()
         index = {
             "kind": KIND,
             "source": source.name,
             "shape": list(source.shape),
             "splits": counts,
-            "classes": None if source.classes is None else list(source.classes),
+            "classes": list(source.classes or ()) if labelled else None,
             "sha256": {file.name: digest(file) for file in sorted(folder.glob("*.bin"))},
         }
         (folder / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
