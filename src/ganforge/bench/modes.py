@@ -14,7 +14,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,29 +62,60 @@ PROTOCOL = (
 )  # fmt: skip
 
 
-def decaying(key: str, start: float, end: float, share: float = 1.0) -> Callable[[int], str]:
-    """A key that falls along half a cosine over a share of the images."""
-    return lambda images: f"{key}={{schedule='cosine', start={start}, end={end}, images={max(1, int(share * images))}}}"
+Value = float | Mapping[str, float]
+"""A number, or one for each set: the grid's modes lie 2.6 times as far apart as the ring's."""
+
+Setting = str | Callable[[int, str], str]
+"""A key of the recipe, or what it is for a run of so many images on a set of that name."""
 
 
-Setting = str | Callable[[int], str]
+def of(name: str, value: Value) -> float:
+    """The number for a set."""
+    return value[name] if isinstance(value, Mapping) else value
 
 
-def both(key: str, value: Any) -> tuple[str, str]:
+def decaying(player: str, start: Value, end: float) -> Setting:
+    """A player's learning rate, which falls along half a cosine over the whole run."""
+
+    def setting(images: int, name: str) -> str:
+        words = f"{{schedule='cosine', start={of(name, start)}, end={end}, images={images}}}"
+        return f"optimizer.{player}.lr={words}"
+
+    return setting
+
+
+def penalty(kind: str, gamma: Value, every: int) -> Setting:
+    """A zero-centred penalty, on every so-manieth turn."""
+    return lambda images, name: f"penalties.{kind}={{gamma={of(name, gamma)}, every={every}}}"
+
+
+def both(key: str, value: float) -> tuple[str, str]:
     """The same key of both optimisers."""
     return f"optimizer.generator.{key}={value}", f"optimizer.discriminator.{key}={value}"
 
 
-def rates(start: float, end: float) -> tuple[Setting, Setting]:
-    """Both learning rates, decaying."""
-    return decaying("optimizer.generator.lr", start, end), decaying("optimizer.discriminator.lr", start, end)
-
+FASTER = (
+    decaying("generator", 1e-3, 1e-5), decaying("discriminator", 1e-3, 1e-5), *both("beta1", 0.5), *both("beta2", 0.99),
+)  # fmt: skip
+"""Ten times the protocol's rates at the start, a tenth at the end, and less momentum."""
 
 REMEDIES: dict[str, tuple[Setting, ...]] = {
     "none": (),
     "pack4": ("game.pack=4",),
+    "rates": FASTER,
+    "pack4_rates": ("game.pack=4", *FASTER),
+    "relativistic_r1_r2": (
+        "objective=relativistic_pairing",
+        penalty("r1", {"ring": 0.003, "grid": 0.03}, 2),
+        penalty("r2", {"ring": 0.003, "grid": 0.03}, 2),
+        decaying("generator", 3e-3, 3e-5),
+        decaying("discriminator", {"ring": 3e-4, "grid": 2e-3}, 1e-5),
+        "optimizer.generator.beta1=0.5",
+        lambda images, name: f"optimizer.discriminator.beta1={of(name, {'ring': 0.0, 'grid': 0.5})}",
+        *both("beta2", 0.99),
+    ),
 }
-"""Name -> the recipe's keys, or functions of the images that a run sees."""
+"""Name -> what it changes of the protocol's recipe."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +190,7 @@ def planned(remedy: str, name: str, *, steps: int, seed: int, seeds: int, settin
         raise RecipeError(f"there is no set {name!r}; there are: {', '.join(SETS)}")
     given = dict(s.split("=", 1) for s in REMEDIES[remedy] if isinstance(s, str))
     images = steps * int(given.get("train.batch", 100)) * int(given.get("train.d_steps", 1))
-    keys = [s if isinstance(s, str) else s(images) for s in REMEDIES[remedy]]
+    keys = [s if isinstance(s, str) else s(images, name) for s in REMEDIES[remedy]]
     run = (f"train.images={images}", f"train.tick={images}", f"train.seed={seed}", f"train.seeds={seeds}")
     return build(override(Recipe(remedy, {}), [f"data={name}", *PROTOCOL, *keys, *run, *settings]))
 

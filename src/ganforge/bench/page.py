@@ -44,10 +44,18 @@ def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, *rows))
     used = {line["remedy"]: None for line in ours}
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
-    return f"{table}\n\nMean ± standard error (worst seed).\n\n{keys}\n"
+    return f"{table}\n\nMean ± standard error (worst seed). Rates are of a run of a million images.\n\n{keys}\n"
 
 
 def recipe(remedy: str) -> str:
-    """The keys of a remedy, as they are for a run of a million images."""
-    keys = [s if isinstance(s, str) else s(1_000_000) for s in REMEDIES[remedy]]
+    """The keys of a remedy, for a run of a million images; set by set where they differ."""
+    by_set = {name: [s if isinstance(s, str) else s(1_000_000, name) for s in REMEDIES[remedy]] for name in SETS}
+    first, *others = by_set.values()
+    if all(keys == first for keys in others):
+        return code(first)
+    return "; ".join(f"{name}: {code(keys)}" for name, keys in by_set.items())
+
+
+def code(keys: list[str]) -> str:
+    """The keys as code, one after another."""
     return " ".join(f"`{key}`" for key in keys) or "the protocol as it stands"
