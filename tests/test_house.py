@@ -27,6 +27,8 @@ FLOORS: list[list[str]] = [
         "plan",
         "edit",
         "sample",
+        "crowd",
+        "figures",
         "evaluate",
         "state",
         "probe",

@@ -116,9 +116,19 @@ def evaluate(
     against: Annotated[
         str | None, typer.Argument(metavar="[B]", help="the real images; of a run by default its own")
     ] = None,
+    *,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
     samples: Annotated[int, typer.Option(min=100, help="generated images, against as many real ones")] = 10_000,
+    metrics: Annotated[
+        str | None, typer.Option(help="only these figures, with commas: frechet_distance,precision,recall")
+    ] = None,
     extractor: Annotated[str | None, typer.Option(help="mnist or cifar10; default: by the number of channels")] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
+    ] = 0,
+    cache: Annotated[
+        bool, typer.Option(help="keep what the network says of real images; GANFORGE_CACHE=0 turns it off too")
+    ] = True,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -130,13 +140,16 @@ def evaluate(
 
       ganforge evaluate runs/mlp
 
+      ganforge evaluate runs/mlp --metrics frechet_distance --bootstrap 200
+
       ganforge evaluate samples_of_another_tool/ path/to/photos
 
       ganforge evaluate mnist mnist
     """
     from ganforge import commands
 
-    commands.evaluate(what, against, split=split, samples=samples, extractor=extractor, device=device, as_json=as_json)
+    commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
+                      bootstrap=bootstrap, cache=cache, device=device, as_json=as_json)  # fmt: skip
 
 
 @app.command()

@@ -10,12 +10,13 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
+from ganforge.crowd import Album, Maker
 from ganforge.data import NAMED, Source, open_source
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import RecipeError
-from ganforge.evaluate import Album, Maker, extractor_name, reporting_split
 from ganforge.evaluate import evaluate as judged
+from ganforge.evaluate import extractor_name, reporting_split
 from ganforge.experiments.frame import (
     Experiment,
     experiment_names,
@@ -27,6 +28,7 @@ from ganforge.experiments.frame import (
 from ganforge.experiments.frame.plots import require_matplotlib
 from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import extractor as feature_extractor
+from ganforge.io.cache import cache_folder
 from ganforge.io.checkpoint import is_checkpoint
 from ganforge.io.disk import write_whole
 from ganforge.io.images import contact_sheet, save_png
@@ -132,7 +134,10 @@ def evaluate(
     *,
     split: str | None,
     samples: int,
+    metrics: str | None,
     extractor: str | None,
+    bootstrap: int,
+    cache: bool,
     device: str,
     as_json: bool,
 ) -> None:
@@ -147,9 +152,17 @@ def evaluate(
             feature_extractor(name, device=str(device_named(device))),
             split=split,
             samples=samples,
+            metrics=None if metrics is None else words_in(metrics),
+            bootstrap=bootstrap,
+            cache=cache_folder() if cache else None,
             progress=advance,
         )
     view.result({"model": maker.name, **record}, as_json=as_json)
+
+
+def words_in(text: str) -> list[str]:
+    """The words between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Source, str | None]:
