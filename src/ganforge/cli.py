@@ -129,6 +129,10 @@ def evaluate(
     cache: Annotated[
         bool, typer.Option(help="keep what the network says of real images; GANFORGE_CACHE=0 turns it off too")
     ] = True,
+    every: Annotated[bool, typer.Option("--every", help="all checkpoints of a run, in a table and a plot")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="of --every: its rows, JSON lines; what is there isn't done again")
+    ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -142,6 +146,8 @@ def evaluate(
 
       ganforge evaluate runs/mlp --metrics frechet_distance --bootstrap 200
 
+      ganforge evaluate runs/mlp --every
+
       ganforge evaluate samples_of_another_tool/ path/to/photos
 
       ganforge evaluate mnist mnist
@@ -149,7 +155,8 @@ def evaluate(
     from ganforge import commands
 
     commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
-                      bootstrap=bootstrap, cache=cache, device=device, as_json=as_json)  # fmt: skip
+                      bootstrap=bootstrap, cache=cache, every=every, out=out, device=device,
+                      as_json=as_json)  # fmt: skip
 
 
 @app.command()

@@ -15,6 +15,7 @@ from ganforge.figures import QUICK, Subject, compare, intervals, names_for, need
 
 __all__ = [
     "Standard",
+    "Verdict",
     "choosing_metric",
     "choosing_split",
     "evaluate",
@@ -23,6 +24,7 @@ __all__ = [
     "quick_distance",
     "reporting_split",
     "standard",
+    "verdict",
 ]
 
 CHOOSING_SEED = 2**32  # the seeds that choose a checkpoint aren't those that it is reported on, which start at 0
@@ -166,27 +168,20 @@ def standard(
     return Standard(extractor, split, subject, names, real, train)
 
 
-def evaluate(
-    sampler: Maker,
-    source: Source,
-    extractor: Extractor,
-    *,
-    split: str = "test",
-    samples: int = 10_000,
-    metrics: Sequence[str] | None = None,
-    bootstrap: int = 0,
-    cache: Path | None = None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Verdict:
+    """A judgement with what it was taken from."""
+
+    record: dict[str, Any]
+    standard: Standard
+    fake: Crowd
+
+
+def evaluate(sampler: Maker, source: Source, extractor: Extractor, **options: Any) -> dict[str, Any]:
     """The full judgement of a generator, or of an album, against a split of real images; as many of each.
 
     The floor is what real training images reach against the same real images (as many of them, if there are as many):
-    no generator that has learnt from them can be asked for less.
-
-    Args:
-        metrics: the figures to take, by name; None for all that there are.
-        bootstrap: resamples behind `intervals`; 0 for none.
-        cache: the folder where what the network says of real images is kept; None computes it.
+    no generator that has learnt from them can be asked for less. The options are those of `verdict`.
 
     Returns:
         A record with `images` (seen in training), `split`, `protocol` (a name that fixes features, counts and split),
@@ -197,13 +192,38 @@ def evaluate(
         DataError: if the source has no such split.
         RecipeError: for a figure that is none, or that these data can't have.
     """
+    return verdict(sampler, source, extractor, **options).record
+
+
+def verdict(
+    sampler: Maker,
+    source: Source,
+    extractor: Extractor,
+    *,
+    split: str = "test",
+    samples: int = 10_000,
+    metrics: Sequence[str] | None = None,
+    bootstrap: int = 0,
+    whole: bool = False,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """What `evaluate` returns, and the features behind it.
+
+    Args:
+        samples: at most so many of either side.
+        metrics: the figures to take, by name; None for all that there are.
+        bootstrap: resamples behind `intervals`; 0 for none.
+        whole: keep the features themselves, whatever the figures need.
+        cache: the folder where what the network says of real images is kept; None computes it.
+    """
     started = time.perf_counter()
     count = min(samples, sampler.most or samples)
-    options: dict[str, Any] = {"split": split, "metrics": metrics, "cache": cache, "whole": bool(bootstrap)}
+    options: dict[str, Any] = {"split": split, "metrics": metrics, "cache": cache, "whole": whole or bool(bootstrap)}
     against = standard(source, extractor, samples=count, progress=part(progress, 0.4), **options)
     fake = generated(sampler, extractor, against.real.count, progress=part(progress, 0.3))
     record = against.record(sampler, fake, bootstrap=bootstrap, progress=part(progress, 0.3))
-    return record | {"seconds": round(time.perf_counter() - started, 2)}
+    return Verdict(record | {"seconds": round(time.perf_counter() - started, 2)}, against, fake)
 
 
 def part(progress: Progress | None, share: float) -> Progress | None:

@@ -21,7 +21,20 @@ from ganforge.heal import play_healing
 from ganforge.run import Diagnosis, Event, Healed, Judgement, Run, Stage
 from ganforge.train import Tick
 
-__all__ = ["bar", "findings", "listing", "outcome", "paths", "result", "say", "surveyed", "table", "text", "watch"]
+__all__ = [
+    "bar",
+    "checkpoints",
+    "findings",
+    "listing",
+    "outcome",
+    "paths",
+    "result",
+    "say",
+    "surveyed",
+    "table",
+    "text",
+    "watch",
+]
 
 WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
@@ -168,6 +181,18 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
         run = Path(record["run"])
         for what, path in {"samples": run / "samples", "report": run / "report.html"}.items():
             text(f"{what}: {path}")
+
+
+def checkpoints(rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
+    """The checkpoints of a run by their figures, and the floor; a JSON list for programs."""
+    shown = [name for name in names if name != "shares"]
+    cells = [
+        (f"{row['images']:,}", *(number(row["figures"], n) + span(row.get("intervals", {}).get(n)) for n in shown))
+        for row in rows
+    ]
+    floor = [("real data", *(number(row["floor"], name) for name in shown)) for row in rows[-1:]]
+    head = ["images seen", *(name.replace("_", " ") for name in shown)]
+    table(head, [*cells, *floor], rows, as_json=as_json)
 
 
 def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, images: int, as_json: bool) -> None:

@@ -10,6 +10,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `kernel_distance` | the same question without the bias, with a standard error |
 | `classifier_score` | whether each image is one thing and all together are many things |
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
+| `realism` | which single fakes look most and least like real ones |
 | `class_shares` | which classes are missing |
 | `class_coverage` | how many of many classes are there, and how unevenly |
 | `mode_coverage` | which modes of a known mixture are found, and how many samples lie at one |
@@ -22,6 +23,7 @@ from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.kernel import KernelDistance, kernel_distance
 from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
+from ganforge.metrics.realism import realism
 from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
 from ganforge.metrics.sliced import sliced_distance
 
@@ -39,6 +41,7 @@ __all__ = [
     "kernel_distance",
     "manifold_scores",
     "mode_coverage",
+    "realism",
     "reverse_kl",
     "sliced_distance",
 ]
