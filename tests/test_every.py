@@ -41,7 +41,7 @@ def judgements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def evaluate(what: Path | str, against: str | None = None, **options: Any) -> None:
     rest = {"split": None, "samples": 100, "metrics": None, "extractor": None, "bootstrap": 0, "cache": True}
-    rest |= {"every": True, "out": None, "device": "cpu", "as_json": True}
+    rest |= {"every": True, "out": None, "scorecard": None, "device": "cpu", "as_json": True}
     commands.evaluate(str(what), against, **(rest | options))
 
 

@@ -102,7 +102,9 @@ def test_an_interval_is_the_same_each_time_and_only_for_what_can_be_resampled() 
     assert spans.keys() == {"frechet_distance", "classifier_score"}
     for name, (low, high) in spans.items():
         assert low <= figures[name] <= high
-    with pytest.raises(RecipeError, match="--bootstrap 5 has nothing to resample; it is for mode_quality, sliced"):
+    with pytest.raises(
+        RecipeError, match="--bootstrap has nothing to resample in recall; it is for mode_quality, sliced"
+    ):
         intervals(**sides, figures={"recall": 1.0}, resamples=5)
 
 

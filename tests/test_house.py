@@ -40,7 +40,7 @@ FLOORS: list[list[str]] = [
         "run",
         "heal",
     ],
-    ["bench", "experiments", "every", "view", "commands", "lab", "cli"],
+    ["bench", "experiments", "every", "view", "scorecard", "commands", "lab", "cli"],
 ]
 ORDERED = {5, 6}
 

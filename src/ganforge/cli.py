@@ -133,6 +133,9 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option(help="of --every: its rows, JSON lines; what is there isn't done again")
     ] = None,
+    scorecard: Annotated[
+        Path | None, typer.Option(help="write a card: x.md, or x.html with pictures of the best and the worst")
+    ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -146,6 +149,8 @@ def evaluate(
 
       ganforge evaluate runs/mlp --metrics frechet_distance --bootstrap 200
 
+      ganforge evaluate runs/mlp --scorecard card.html
+
       ganforge evaluate runs/mlp --every
 
       ganforge evaluate samples_of_another_tool/ path/to/photos
@@ -155,8 +160,8 @@ def evaluate(
     from ganforge import commands
 
     commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
-                      bootstrap=bootstrap, cache=cache, every=every, out=out, device=device,
-                      as_json=as_json)  # fmt: skip
+                      bootstrap=bootstrap, cache=cache, every=every, out=out,
+                      scorecard=scorecard, device=device, as_json=as_json)  # fmt: skip
 
 
 @app.command()

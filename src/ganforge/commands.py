@@ -1,6 +1,7 @@
 """What the verbs of the command line do, once their words are parsed."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from importlib import resources
@@ -15,8 +16,7 @@ from ganforge.data import NAMED, Source, open_source
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
-from ganforge.evaluate import evaluate as judged
-from ganforge.evaluate import extractor_name, reporting_split, standard
+from ganforge.evaluate import extractor_name, reporting_split, standard, verdict
 from ganforge.every import ROWS, judge_all, missing, plot, read_rows
 from ganforge.experiments.frame import (
     Experiment,
@@ -37,10 +37,12 @@ from ganforge.io.disk import write_whole
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
+from ganforge.io.scorecard import check_ending, write_card
 from ganforge.plan import device_named
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
+from ganforge.scorecard import card, pictures, run_of
 
 __all__ = [
     "bench_modes",
@@ -144,6 +146,7 @@ def evaluate(
     cache: bool,
     every: bool,
     out: Path | None,
+    scorecard: Path | None,
     device: str,
     as_json: bool,
 ) -> None:
@@ -154,10 +157,16 @@ def evaluate(
     """
     if out is not None and not every:
         raise RecipeError(f"--out {out} is for the rows of --every; add it, or leave --out out")
+    if scorecard is not None and every:
+        raise RecipeError(
+            f"--scorecard {scorecard} is of one generator; call with --every first, and it shows those too"
+        )
+    if scorecard is not None:
+        check_ending(scorecard)
     run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
     judge = feature_extractor(extractor_name(source, extractor or own), device=str(device_named(device)))
-    options = {
+    options: dict[str, Any] = {
         "split": split or reporting_split(source),
         "samples": samples,
         "metrics": None if metrics is None else words_in(metrics),
@@ -166,9 +175,16 @@ def evaluate(
     if run is not None:
         evaluate_every(run, source, judge, options, bootstrap=bootstrap, out=out, device=device, as_json=as_json)
         return
-    with view.bar(f"judging {maker.name}", 1.0) as advance:
-        record = judged(maker, source, judge, bootstrap=bootstrap, progress=advance, **options)
-    view.result({"model": maker.name, **record}, as_json=as_json)
+    illustrated = scorecard is not None and scorecard.suffix == ".html"
+    more = {}
+    with view.bar(f"judging {maker.name}", 2.0 if illustrated else 1.0) as advance:
+        found = verdict(maker, source, judge, bootstrap=bootstrap, whole=illustrated, progress=advance, **options)
+        if scorecard is not None:
+            shown = pictures(found, maker, source, cache=options["cache"], progress=advance) if illustrated else {}
+            command = shlex.join(["ganforge", *sys.argv[1:]])
+            write_card(scorecard, card(found, maker, run=run_of(what), command=command, sections=shown))
+            more = {"scorecard": str(scorecard)}
+    view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
 
 
 def evaluate_every(
@@ -185,7 +201,7 @@ def evaluate_every(
     """Judge all checkpoints of a run, show them in a table, and plot them where matplotlib is."""
     out, count = out or run.path / ROWS, len(run.checkpoints())
     with view.bar(f"judging {count} checkpoints of {run.path}", count + 1.0) as advance:
-        against = standard(source, judge, whole=bool(bootstrap), progress=advance, **options)
+        against = standard(source, judge, bootstrap=bootstrap, progress=advance, **options)
         advance(float(count - len(missing(run, read_rows(out), against, bootstrap=bootstrap))))
         rows = judge_all(run, against, out, bootstrap=bootstrap, device=device, progress=advance, say=view.say)
     view.checkpoints(rows, against.names, as_json=as_json)

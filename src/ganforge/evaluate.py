@@ -11,7 +11,7 @@ from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, ref
 from ganforge.data import Mixture, Source
 from ganforge.errors import RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
-from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_samples
+from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_samples, resampled
 
 __all__ = [
     "Standard",
@@ -144,6 +144,7 @@ def standard(
     split: str = "test",
     samples: int = 10_000,
     metrics: Sequence[str] | None = None,
+    bootstrap: int = 0,
     whole: bool = False,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -152,16 +153,17 @@ def standard(
 
     Args:
         metrics: the figures to take; None for all that there are.
+        bootstrap: resamples that will be asked for; 0 for none.
         whole: keep the features themselves, whatever the figures need.
         cache: the folder where what the network says of real images is kept.
 
     Raises:
         DataError: if the source has no such split.
-        RecipeError: for a figure that is none, or that these data can't have.
+        RecipeError: for a figure that is none, that these data can't have, or that can't be resampled.
     """
     subject = Subject.of(extractor, source.mixture)
     names = names_for(subject, metrics)
-    whole = whole or needs_samples(names)
+    whole = whole or needs_samples(names) or bool(bootstrap and resampled(names))
     half = part(progress, 0.5)
     real = reference(source, split, extractor, samples, cache=cache, whole=whole, progress=half)
     train = floor(source, split, extractor, real.count, cache=cache, whole=whole, progress=half)
@@ -219,8 +221,8 @@ def verdict(
     """
     started = time.perf_counter()
     count = min(samples, sampler.most or samples)
-    options: dict[str, Any] = {"split": split, "metrics": metrics, "cache": cache, "whole": whole or bool(bootstrap)}
-    against = standard(source, extractor, samples=count, progress=part(progress, 0.4), **options)
+    options: dict[str, Any] = {"split": split, "samples": count, "metrics": metrics, "bootstrap": bootstrap}
+    against = standard(source, extractor, **options, whole=whole, cache=cache, progress=part(progress, 0.4))
     fake = generated(sampler, extractor, against.real.count, progress=part(progress, 0.3))
     record = against.record(sampler, fake, bootstrap=bootstrap, progress=part(progress, 0.3))
     return Verdict(record | {"seconds": round(time.perf_counter() - started, 2)}, against, fake)

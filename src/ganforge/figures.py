@@ -22,7 +22,18 @@ from ganforge.metrics import (
     sliced_distance,
 )
 
-__all__ = ["MEANINGS", "METRICS", "QUICK", "Metric", "Subject", "compare", "intervals", "names_for", "needs_samples"]
+__all__ = [
+    "MEANINGS",
+    "METRICS",
+    "QUICK",
+    "Metric",
+    "Subject",
+    "compare",
+    "intervals",
+    "names_for",
+    "needs_samples",
+    "resampled",
+]
 
 MANY = 100  # classes that nobody reads one by one
 QUANTILES = (0.025, 0.975)
@@ -283,21 +294,28 @@ def intervals(
     aren't; it has its own standard error. Counts of classes or modes only fall. None of them has an interval here.
 
     Raises:
-        RecipeError: if none of the figures has one.
+        RecipeError: if none of the figures can have one.
     """
-    able = {name: metric for metric in METRICS for name in metric.resampled if figures.get(name) is not None}
-    if not able:
-        raise RecipeError(
-            f"--bootstrap {resamples} has nothing to resample; it is for "
-            f"{', '.join(name for metric in METRICS for name in metric.resampled)}"
-        )
+    able = [name for name in resampled([*figures]) if figures[name] is not None]
     rng, found = torch.Generator().manual_seed(seed), []
     for _ in range(resamples):
         x, y = (c.drawn(torch.randint(len(c.features), (len(c.features),), generator=rng)) for c in (real, fake))
-        found.append(compare(real=x, fake=y, subject=subject, names=tuple(able)))
+        found.append(compare(real=x, fake=y, subject=subject, names=able))
         if progress:
             progress(1 / resamples)
     return {name: moved([f[name] for f in found], figures[name]) for name in able}
+
+
+def resampled(names: Sequence[str]) -> list[str]:
+    """Those of the figures that can have an interval.
+
+    Raises:
+        RecipeError: if none can.
+    """
+    able = [name for metric in METRICS for name in metric.resampled]
+    if not set(able) & set(names):
+        raise RecipeError(f"--bootstrap has nothing to resample in {', '.join(names)}; it is for {', '.join(able)}")
+    return [name for name in able if name in names]
 
 
 def moved(found: Sequence[float], figure: float) -> list[float]:

@@ -177,6 +177,8 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
         stdout.print(f"[dim]{resampled}[/dim]")
     for warning in warnings(record):
         say(warning)
+    if "scorecard" in record:
+        text(f"scorecard: {record['scorecard']}")
     if "run" in record:
         run = Path(record["run"])
         for what, path in {"samples": run / "samples", "report": run / "report.html"}.items():

@@ -1,6 +1,5 @@
 """The report of a run: one HTML page that needs nothing beside itself, made from what the run's folder holds."""
 
-import base64
 import html
 import io
 import json
@@ -14,13 +13,12 @@ from PIL import Image
 
 from ganforge.io.disk import write_whole
 from ganforge.io.folder import RunFolder
+from ganforge.io.page import address, template
 
 __all__ = ["write_report"]
 
 MOST_GRIDS = 24
 MOST_TICKS = 2_000
-MOST_BYTES = 400_000  # of one picture; larger ones are embedded smaller, as JPEG
-MOST_PIXELS = 1_024
 NAMES = {
     "frechet_distance": "Fréchet distance",
     "kernel_distance": "Kernel distance",
@@ -47,7 +45,7 @@ def write_report(folder: RunFolder) -> Path:
         CheckpointError: a record is altered, or the page can't be written.
     """
     data = _data(folder)
-    page = Path(__file__).with_name("report.html").read_text("utf-8")
+    page = template("report.html")
     page = page.replace("__TITLE__", html.escape(data["title"])).replace("__DATA__", _embedded(data))
     path = folder.path / "report.html"
     write_whole(path, page.encode())
@@ -229,24 +227,13 @@ def _disagreement(
 def _picture(path: Path) -> dict[str, Any] | None:
     """A sample grid as a data address; None where the file is broken."""
     try:
-        data, kind = path.read_bytes(), "png"
+        data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            size = picture.size
-            if len(data) > MOST_BYTES:
-                data, kind = _smaller(picture), "jpeg"
+            size, source = picture.size, address(picture, data)
     except (OSError, SyntaxError, ValueError):
         return None
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     return {"images": int(path.stem), "width": size[0], "height": size[1], "source": source}
-
-
-def _smaller(picture: Image.Image) -> bytes:
-    copy = picture.convert("RGB")
-    copy.thumbnail((MOST_PIXELS, MOST_PIXELS), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    copy.save(buffer, format="JPEG", quality=85)
-    return buffer.getvalue()
 
 
 def _numbers(figures: Any) -> dict[str, Any]:
