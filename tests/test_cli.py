@@ -73,6 +73,21 @@ def test_evaluate_prints_a_table_or_json(run: Path) -> None:
         assert name in table
 
 
+def test_only_some_figures_every_checkpoint_and_a_scorecard(run: Path, tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    words = ("evaluate", str(run), "--metrics", "recall, frechet_distance", "--samples", "100", "--json")
+    record = json.loads(ganforge(*words, "--scorecard", str(card), "--no-cache", "--bootstrap", "3").stdout)
+    assert record["figures"].keys() == {"recall", "frechet_distance"}
+    assert record["cached"] is False
+    assert record["scorecard"] == str(card)
+    assert "--scorecard" in card.read_text()
+    rows = ganforge(*words, "--every", "--out", str(tmp_path / "rows.jsonl"))
+    assert [row["images"] for row in json.loads(rows.stdout)] == sorted(
+        int(path.name) for path in (run / "checkpoints").iterdir()
+    )
+    assert (tmp_path / "rows.png").exists()
+
+
 def test_sample_prints_where_the_pictures_are(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "grid.png"
     assert ganforge("sample", str(run), "--seeds", "0-3", "-o", str(out)).stdout.strip() == str(out)
@@ -92,6 +107,8 @@ def test_sample_prints_where_the_pictures_are(run: Path, tmp_path: Path) -> None
         (["resume", "/no/such/run"], "/no/such/run is no run"),
         (["sample", "/no/such/run"], "/no/such/run is no run"),
         (["evaluate", "/no/such/run"], "/no/such/run is no run"),
+        (["evaluate", "mnist", "mnist", "--metrics", "recal"], "no figure is called 'recal'; did you mean 'recall'?"),
+        (["evaluate", "mnist", "mnist", "--metrics", "recall", "--bootstrap", "9"], "nothing to resample in recall"),
         (["recipe", "dcgan"], "no recipe 'dcgan'"),
         (["train", "--data", "mnist", "data.source=mnist"], "data.source is given twice"),
         (["train", "mlp_mnist_28", "--data", "naïve 😀 folder"], "'naïve 😀 folder'"),

@@ -11,12 +11,12 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
-from ganforge.crowd import Album, Maker
+from ganforge.crowd import Album, Maker, Progress
 from ganforge.data import NAMED, Source, open_source
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
-from ganforge.evaluate import extractor_name, reporting_split, standard, verdict
+from ganforge.evaluate import Verdict, extractor_name, reporting_split, standard, verdict
 from ganforge.every import ROWS, judge_all, missing, plot, read_rows
 from ganforge.experiments.frame import (
     Experiment,
@@ -37,7 +37,7 @@ from ganforge.io.disk import write_whole
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
-from ganforge.io.scorecard import check_ending, write_card
+from ganforge.io.scorecard import Card, check_ending, write_card
 from ganforge.plan import device_named
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
@@ -180,11 +180,26 @@ def evaluate(
     with view.bar(f"judging {maker.name}", 2.0 if illustrated else 1.0) as advance:
         found = verdict(maker, source, judge, bootstrap=bootstrap, whole=illustrated, progress=advance, **options)
         if scorecard is not None:
-            shown = pictures(found, maker, source, cache=options["cache"], progress=advance) if illustrated else {}
-            command = shlex.join(["ganforge", *sys.argv[1:]])
-            write_card(scorecard, card(found, maker, run=run_of(what), command=command, sections=shown))
+            how: dict[str, Any] = {"illustrated": illustrated, "cache": options["cache"], "progress": advance}
+            write_card(scorecard, made_card(found, maker, source, run_of(what), **how))
             more = {"scorecard": str(scorecard)}
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
+
+
+def made_card(
+    found: Verdict,
+    maker: Maker,
+    source: Source,
+    run: Path | None,
+    *,
+    illustrated: bool,
+    cache: Path | None,
+    progress: Progress,
+) -> Card:
+    """The scorecard of a judgement; samples stand in a square where the plane of the checkpoints stands beside them."""
+    columns = None if run is not None and (run / ROWS).exists() else 16
+    shown = pictures(found, maker, source, columns=columns, cache=cache, progress=progress) if illustrated else {}
+    return card(found, maker, run=run, command=shlex.join(["ganforge", *sys.argv[1:]]), sections=shown)
 
 
 def evaluate_every(

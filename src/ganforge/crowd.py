@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -148,33 +148,26 @@ def shuffled(images: Split, seed: int) -> Tensor:
     return torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """Real samples of these numbers, a chunk at a time, as often as one likes."""
+def chunks(images: Split, index: Tensor) -> Iterator[Tensor]:
+    """The samples of these numbers, some at a time."""
+    return (images.read(part) for part in index.split(CHUNK))
 
-    images: Split
-    index: Tensor
 
-    @cached_property
-    def held(self) -> list[Tensor] | None:
-        """All chunks, where they fit into memory."""
-        size = len(self.index) * math.prod(self.images.shape) * (1 if len(self.images.shape) == 3 else 4)
-        return list(self.read()) if size <= HELD else None
+def small(images: Split, index: Tensor) -> bool:
+    """Whether so many samples may be held at once."""
+    return len(index) * math.prod(images.shape) * (1 if len(images.shape) == 3 else 4) <= HELD
 
-    def read(self) -> Iterator[Tensor]:
-        """The chunks, from where they lie."""
-        return (self.images.read(i) for i in self.index.split(CHUNK))
 
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.read() if self.held is None else self.held)
-
-    @cached_property
-    def sha256(self) -> str:
-        """Hash of the samples' bytes, in order."""
-        total = hashlib.sha256(f"{self.images.shape}".encode())
-        for chunk in self:
-            total.update(chunk.contiguous().numpy().tobytes())
-        return total.hexdigest()
+def hashed(images: Split, index: Tensor, progress: Progress | None) -> tuple[str, list[Tensor] | None]:
+    """SHA-256 of the samples' bytes, in order; and the samples themselves, where they may be held."""
+    total, held = hashlib.sha256(f"{images.shape}".encode()), small(images, index)
+    found = []
+    for chunk in chunks(images, index):
+        total.update(chunk.contiguous().numpy().tobytes())
+        found += [chunk] if held else []
+        if progress:
+            progress(len(chunk) / len(index))
+    return total.hexdigest(), found if held else None
 
 
 def pictured(
@@ -194,25 +187,33 @@ def pictured(
         cache: the folder where features are kept; None computes them.
         whole: the features themselves are needed; else the statistics do.
     """
-    drawing = Drawing(images, index.sort().values)
-    place = cache / f"{key(drawing, extractor, split)}.safetensors" if cache and extractor.digest != "none" else None
-    if place and (found := remembered(place, whole=whole, digest=drawing.sha256[:12])):
+    index = index.sort().values
+    kept_here = cache if extractor.digest != "none" else None
+    if not len(index) or not (kept_here or small(images, index)):
+        return crowd(chunks(images, index), extractor, count=max(len(index), 1), progress=progress)
+    from_files = 0.5 if images.tensor is None else 0.0  # reading is work where files are decoded
+
+    def heard(share: float) -> Progress | None:
+        return None if progress is None else lambda done: progress(done * share)
+
+    digest, held = hashed(images, index, heard(from_files))
+    place = kept_here / f"{key(digest, len(index), extractor, split)}.safetensors" if kept_here else None
+    if place and (known := remembered(place, whole=whole, digest=digest[:12])):
         if progress:
-            progress(1.0)
-        return found
-    fresh = crowd(drawing, extractor, count=max(len(index), 1), progress=progress)
-    found = Crowd(fresh.features, fresh.logits, digest=drawing.sha256[:12] if place or drawing.held is not None else "")
+            progress(1.0 - from_files)
+        return known
+    found = crowd(held or chunks(images, index), extractor, count=len(index), progress=heard(1.0 - from_files))
     if place:
         remember(place, found)
-    return found
+    return replace(found, digest=digest[:12])
 
 
-def key(drawing: Drawing, extractor: Extractor, split: str) -> str:
-    """The name that what is said of these samples is kept under."""
+def key(digest: str, count: int, extractor: Extractor, split: str) -> str:
+    """The name that what is said of samples of this digest is kept under."""
     said = {
         "format": FORMAT,
-        "samples": drawing.sha256,
-        "count": len(drawing.index),
+        "samples": digest,
+        "count": count,
         "split": split,
         "extractor": extractor.name,
         "weights": extractor.digest,

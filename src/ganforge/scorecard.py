@@ -162,17 +162,27 @@ def facts(record: Mapping[str, Any], command: str) -> dict[str, str]:
 
 
 def pictures(
-    verdict: Verdict, maker: Maker, source: Source, *, cache: Path | None = None, progress: Progress | None = None
+    verdict: Verdict,
+    maker: Maker,
+    source: Source,
+    *,
+    columns: int | None = None,
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, list[Picture]]:
     """The pictures of a scorecard, by section: samples, best and worst by realism, nearest training images.
 
     Of points one, of them over real ones.
+
+    Args:
+        columns: samples beside each other; None for a square of them.
+        cache: the folder where what the network says of training images is kept.
     """
     samples = taken(maker, range(min(SAMPLES, verdict.fake.count)))
     if samples.ndim == 2:
         image = scatter(samples_of(maker, verdict), verdict.standard.real.features[:BACKDROP])
         return {"Samples": [Picture("Generated points over real ones", "Real points in grey.", image)]}
-    first = Picture("Samples", f"Numbers 0 to {len(samples) - 1}, not chosen.", grid(samples))
+    first = Picture("Samples", f"Numbers 0 to {len(samples) - 1}, not chosen.", grid(samples, columns))
     return {
         "Samples": [first],
         **extremes(verdict, maker),
