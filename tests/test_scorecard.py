@@ -203,6 +203,7 @@ def test_too_few_real_images_leave_the_extremes_out() -> None:
         ("frechet_distance", 2.1, 2.0, None, "as near to real images as other real images are"),
         ("frechet_distance", 2.1, 0.0, None, "real images reach 0"),
         ("kernel_distance", -0.001, 0.0, 0.002, "no difference from real images was found"),
+        ("kernel_distance", -0.02, 0.0, 0.002, "no difference from real images was found"),
         ("kernel_distance", 0.02, 0.0, 0.002, "10 standard errors above 0"),
         ("recall", 0.5, 0.9, None, "could make 50.0% of the real images"),
         ("density", 0.5, 1.0, None, "0.50 times as deep"),

@@ -121,7 +121,7 @@ def times(value: float, level: float, error: float) -> str:
 
 def errors(value: float, level: float, error: float) -> str:
     """An unbiased distance in standard errors."""
-    if abs(value) <= 2 * error:
+    if value <= 2 * error:
         return "Within two standard errors of 0: no difference from real images was found."
     return f"Lower is better, and 0 for no difference; {value / error:,.0f} standard errors above 0." if error else ""
 
@@ -131,7 +131,7 @@ SENTENCES: dict[str, Callable[[float, float, float], str]] = {
     "sliced_distance": times,
     "mode_distance": times,
     "kernel_distance": errors,
-    "classifier_score": lambda v, f, e: f"Higher is better; the classifier gives real images {f:.3g}.",
+    "classifier_score": lambda v, f, e: f"Higher is better; the classifier gives real images {f:.4g}.",
     "precision": lambda v, f, e: f"{v:.1%} of the fakes look real; of real images {f:.1%} do.",
     "recall": lambda v, f, e: f"The generator could make {v:.1%} of the real images; other real ones cover {f:.1%}.",
     "density": lambda v, f, e: f"Fakes lie {v / f:.2f} times as deep among the reals as real images do." if f else "",
