@@ -8,6 +8,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 |---|---|
 | `frechet_distance` | how far the Gaussians fitted to both sets lie apart; biased upwards at few samples |
 | `kernel_distance` | the same question without the bias, with a standard error |
+| `kernel_distance_subsets` | the same as most tables report it, over 100 random subsets |
 | `classifier_score` | whether each image is one thing and all together are many things |
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
 | `class_shares` | which classes are missing |
@@ -20,6 +21,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 from ganforge.metrics.classifier_score import Score, classifier_score
 from ganforge.metrics.frechet import frechet_distance
 from ganforge.metrics.kernel import KernelDistance, kernel_distance
+from ganforge.metrics.kernel_subsets import KernelSubsets, kernel_distance_subsets
 from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
 from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
@@ -28,6 +30,7 @@ from ganforge.metrics.sliced import sliced_distance
 __all__ = [
     "ClassCoverage",
     "KernelDistance",
+    "KernelSubsets",
     "ManifoldScores",
     "ModeCoverage",
     "Score",
@@ -37,6 +40,7 @@ __all__ = [
     "frechet_distance",
     "k_nearest_radius",
     "kernel_distance",
+    "kernel_distance_subsets",
     "manifold_scores",
     "mode_coverage",
     "reverse_kl",
