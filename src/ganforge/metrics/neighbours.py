@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganforge.errors import DataError
 
-__all__ = ["Cloud", "cloud", "inside", "k_nearest"]
+__all__ = ["Cloud", "cloud", "inside", "k_nearest", "nearest"]
 
 SINGLE = 64  # dimensions from which single precision pays: below, the product is not what costs
 CELLS = 1 << 22  # of the distance matrix at once
@@ -119,6 +119,25 @@ def k_nearest(x: Cloud, k: int) -> Float64[Tensor, " N"]:
         for i in open_ended.nonzero()[:, 0].tolist():  # even the last candidate is no farther: all others may be nearer
             radius[i] = again(x, row[i].expand(N), x, row).kthvalue(k + 1).values  # the nearest is itself
     return radius
+
+
+def nearest(a: Cloud, b: Cloud) -> tuple[Float64[Tensor, " N"], Int64[Tensor, " N"]]:
+    """Of each of a the squared distance to the nearest of b, exactly, and its number; the first of equals."""
+    step = max(1, CELLS // len(b.norms))
+    distances, places = [], []
+    for start in range(0, len(a.norms), step):
+        rows = slice(start, min(start + step, len(a.norms)))
+        block = squared(a, rows, b, slice(None))
+        doubt = 2 * a.doubt * (a.norms[rows] + b.norms.amax())
+        i, j = (block <= block.amin(1, keepdim=True) + doubt[:, None]).nonzero().T
+        exact = again(a, i + rows.start, b, j)
+        best = torch.full((len(block),), torch.inf, dtype=torch.float64, device=i.device)
+        best = best.scatter_reduce(0, i, exact, "amin")
+        first = torch.full_like(best, len(b.norms), dtype=torch.int64)
+        distances.append(best)
+        hits = exact == best[i]
+        places.append(first.scatter_reduce(0, i[hits], j[hits], "amin"))
+    return torch.cat(distances), torch.cat(places)
 
 
 def inside(
