@@ -15,6 +15,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
 | `memorisation` | whether fakes are copies of training images (authenticity, and MiFID's cosine distance) |
 | `nearest_training` | which training image lies nearest to each fake |
+| `path_length` | how smoothly images change along a walk through latent space |
 | `pairwise_similarity` | how alike generated images are to each other (MS-SSIM) |
 | `class_shares` | which classes are missing |
 | `class_coverage` | how many of many classes are there, and how unevenly |
@@ -33,6 +34,7 @@ from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold
 from ganforge.metrics.memorisation import Memorisation, memorisation, memorisation_penalty, nearest_training
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
 from ganforge.metrics.ms_ssim import Similarity, ms_ssim, pairwise_similarity
+from ganforge.metrics.path_length import PathLength, path_length
 from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
 from ganforge.metrics.sliced import sliced_distance
 
@@ -44,6 +46,7 @@ __all__ = [
     "ManifoldScores",
     "Memorisation",
     "ModeCoverage",
+    "PathLength",
     "Score",
     "Similarity",
     "class_coverage",
@@ -62,6 +65,7 @@ __all__ = [
     "ms_ssim",
     "nearest_training",
     "pairwise_similarity",
+    "path_length",
     "reverse_kl",
     "sliced_distance",
 ]
