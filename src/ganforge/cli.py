@@ -121,8 +121,8 @@ def evaluate(
     extractor: Annotated[
         str | None,
         typer.Option(
-            help="mnist, cifar10, inception, inception_pt, inception_clean, a module of your own (package.module:name) "
-            "or an .onnx file; default: by the number of channels"
+            help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, a module of your own "
+            "(package.module:name) or an .onnx file; default: by the number of channels"
         ),
     ] = None,
     device: Device = "auto",

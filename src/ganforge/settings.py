@@ -63,8 +63,8 @@ class Judging:
     extractor: Annotated[
         str | None,
         Field(
-            description="mnist, cifar10, inception, inception_pt, inception_clean, points, an import path or an .onnx "
-            "file; none: by the data's shape"
+            description="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, points, an "
+            "import path or an .onnx file; none: by the data's shape"
         ),
     ] = None
     metric: Annotated[

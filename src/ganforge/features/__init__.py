@@ -1,4 +1,4 @@
-"""Samples to features: classifiers, InceptionV3 as published FID figures use it, points as they are, a user's own.
+"""Samples to features: classifiers, InceptionV3 as published figures use it, DINOv2, points as they are, a user's own.
 
 A GAN is judged in the space of a classifier's penultimate layer, where a distance means "looks like another thing" and
 not "has other pixels". Two classifiers lie in the package, so judging never touches the network: `mnist` for grey
@@ -11,6 +11,8 @@ name and a digest of its weights. Points in few dimensions are their own feature
 | `inception` | InceptionV3's 2048, as torch-fidelity takes them | resized as TensorFlow 1 did, (x - 128) / 128 |
 | `inception_pt` | the same network, as pytorch-fid feeds it | resized by `interpolate`, 2x - 1 of x in [0, 1] |
 | `inception_clean` | the same network, as clean-fid feeds it | resized with antialiasing, (x - 128) / 128 |
+| `dinov2` | DINOv2's class token, from weights that are given | resized by Pillow, bytes to bytes, as dgm-eval |
+| `dinov2_clean` | the same network | resized alike and not rounded |
 | `points` | the samples | as they are |
 | `package.module:name` | of a user's own module or extractor | in [-1, 1], their size their own |
 | `path/to/model.onnx` | the first output of an ONNX model | in [-1, 1], resized if the model fixes a size |
@@ -25,6 +27,7 @@ import torch
 
 from ganforge.errors import RecipeError
 from ganforge.features.classifiers import Classifier, ClassifierFeatures, StackedFeatures, embedded, load_classifier
+from ganforge.features.dinov2 import DinoFeatures
 from ganforge.features.extractor import Extractor, Features, PointFeatures
 from ganforge.features.gaussian import GaussianStatistics, RunningGaussian
 from ganforge.features.inception import InceptionFeatures
@@ -34,6 +37,7 @@ __all__ = [
     "EXTRACTORS",
     "Classifier",
     "ClassifierFeatures",
+    "DinoFeatures",
     "Extractor",
     "Features",
     "GaussianStatistics",
@@ -56,6 +60,8 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "inception": InceptionFeatures,
     "inception_pt": partial(InceptionFeatures, scaling="pt"),
     "inception_clean": partial(InceptionFeatures, resize="clean"),
+    "dinov2": DinoFeatures,
+    "dinov2_clean": partial(DinoFeatures, resize="clean"),
     "points": PointFeatures,
 }
 

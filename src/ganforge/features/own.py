@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganforge.errors import CheckpointError, RecipeError
 from ganforge.features.extractor import Extractor, Features
 from ganforge.features.images import in_unit_range, recoloured, resized
-from ganforge.features.weights import DIGITS, file_digest, state_digest
+from ganforge.features.weights import DIGITS, file_digest, signed, state_digest
 from ganforge.outside import imported
 
 __all__ = ["ModuleFeatures", "OnnxFeatures", "own_extractor"]
@@ -146,11 +146,6 @@ def session(path: Path, device: torch.device) -> Any:
     except Exception as error:  # as above
         words = " ".join(str(error).split())
         raise CheckpointError(f"'{path}' holds no ONNX model that can run ({words}); export it anew") from None
-
-
-def signed(name: str, digest: str) -> str:
-    """A name with the first digits of its weights: what is a user's own changes under the same name."""
-    return name if digest == "none" else f"{name}@{digest[:8]}"
 
 
 def gathered(path: str, answers: list[Any], images: Tensor) -> Features:

@@ -1,7 +1,7 @@
-"""Where the weights of InceptionV3 are found: a file that is given, the cache, or their published address, once.
+"""Where the weights of large networks are found: a file that is given, the cache, or a published address, once.
 
-They aren't in the package: the file is of 91 MiB. Its published name carries the first digits of its SHA-256, which is
-what tells a whole file from another.
+They aren't in the package. InceptionV3's file, of 91 MiB, is fetched: its published name carries the first digits of
+its SHA-256, which is what tells a whole file from another. DINOv2's carries none, so it has to be given.
 """
 
 import hashlib
@@ -21,12 +21,26 @@ from torch import Tensor
 
 from ganforge.errors import CheckpointError
 
-__all__ = ["PUBLISHED", "URL", "VARIABLE", "Weights", "cached_path", "file_digest", "inception_weights", "state_digest"]
+__all__ = [
+    "PUBLISHED",
+    "URL",
+    "VARIABLE",
+    "Weights",
+    "cached_path",
+    "dinov2_weights",
+    "file_digest",
+    "inception_weights",
+    "signed",
+    "state_digest",
+    "tensors_in",
+]
 
 VARIABLE = "GANFORGE_INCEPTION"
 NAME = "pt_inception-2015-12-05-6726825d.pth"
 URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{NAME}"
 PUBLISHED = "6726825d"  # how the SHA-256 of the published file begins
+DINOV2_VARIABLE = "GANFORGE_DINOV2"
+DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth"
 DIGITS = 12
 PATIENCE = 30  # seconds without an answer
 
@@ -61,9 +75,23 @@ def mismatch(what: str, digest: str) -> str:
     return f"'{what}' is cut short or altered: its SHA-256 begins with {digest[:8]}, not {PUBLISHED}"
 
 
-def cached_path() -> Path:
-    """Where the published file is kept: `$XDG_CACHE_HOME/ganforge`, else `~/.cache/ganforge`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganforge" / NAME
+def dinov2_weights(path: Path | str | None = None) -> Path:
+    """The file of DINOv2's weights: the one that is given, else `$GANFORGE_DINOV2`, else the one in the cache.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    if given := path or os.environ.get(DINOV2_VARIABLE):
+        return Path(given).expanduser()
+    kept = cached_path(DINOV2_URL.rpartition("/")[2])
+    if not kept.exists():
+        raise CheckpointError(f"the weights of DINOv2 aren't here; {remedy(kept, DINOV2_URL, DINOV2_VARIABLE)}")
+    return kept
+
+
+def cached_path(name: str = NAME) -> Path:
+    """Where a published file is kept: `$XDG_CACHE_HOME/ganforge`, else `~/.cache/ganforge`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganforge" / name
 
 
 def cached() -> Path:
@@ -85,21 +113,23 @@ def fetch(path: Path) -> None:
             with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
                 shutil.copyfileobj(answer, file)
         if not (digest := file_digest(part)).startswith(PUBLISHED):
-            raise CheckpointError(f"{mismatch(URL, digest)}; nothing was kept; try again, or {remedy(path)}")
+            raise CheckpointError(
+                f"{mismatch(URL, digest)}; nothing was kept; try again, or {remedy(path, URL, VARIABLE)}"
+            )
         os.replace(part, path)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise CheckpointError(
-            f"the weights of InceptionV3 aren't here and can't be fetched ({reason}); {remedy(path)}"
+            f"the weights of InceptionV3 aren't here and can't be fetched ({reason}); {remedy(path, URL, VARIABLE)}"
         ) from None
     finally:
         if part is not None:
             part.unlink(missing_ok=True)
 
 
-def remedy(path: Path) -> str:
+def remedy(path: Path, url: str, variable: str) -> str:
     """What to do by hand."""
-    return f"get {URL} where there is a network, and put it at '{path}' or set {VARIABLE} to where it is"
+    return f"get {url} where there is a network, and put it at '{path}' or set {variable} to where it is"
 
 
 def file_digest(path: Path) -> str:
@@ -132,7 +162,12 @@ def tensors_in(path: Path) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken file raises whatever its first wrong byte leads to
         words = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"'{path}' holds no weights ({words}); give {NAME} or a .safetensors file") from None
+        raise CheckpointError(f"'{path}' holds no weights ({words}); give a .pth or .safetensors file") from None
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise CheckpointError(f"'{path}' holds no table of tensors; give {NAME} or a .safetensors file")
+        raise CheckpointError(f"'{path}' holds no table of tensors; give a .pth or .safetensors file")
     return found
+
+
+def signed(name: str, digest: str) -> str:
+    """A name with the first digits of its weights: what is a user's own changes under the same name."""
+    return name if digest == "none" else f"{name}@{digest[:8]}"
