@@ -118,7 +118,13 @@ def evaluate(
     ] = None,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
     samples: Annotated[int, typer.Option(min=100, help="generated images, against as many real ones")] = 10_000,
-    extractor: Annotated[str | None, typer.Option(help="mnist or cifar10; default: by the number of channels")] = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, a module of your own "
+            "(package.module:name) or an .onnx file; default: by the number of channels"
+        ),
+    ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
