@@ -13,7 +13,7 @@ from ganforge.data.split import Split, Stream
 from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
 
-__all__ = ["Array", "Source", "default_size", "fitted", "parted"]
+__all__ = ["Array", "Source", "arranged", "default_size", "fitted", "parted"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's own grey
 CHUNK = 2048  # images resized at a time
@@ -140,3 +140,28 @@ def fitted(images: UInt8[Tensor, "N C H W"], size: int, channels: int) -> UInt8[
     if tuple(images.shape[1:]) == (channels, size, size):
         return images
     return torch.cat([_fitted_chunk(chunk, size, channels) for chunk in images.split(CHUNK)])
+
+
+def arranged(
+    name: str,
+    train: Array,
+    test: Array | None,
+    *,
+    classes: tuple[str, ...] | None,
+    held_out: int | None,
+    default: int,
+    size: int | None,
+    channels: int | None,
+) -> Source:
+    """A set that comes with its own test images, fitted; the last `held_out` of the others (or `default`) are held out.
+
+    Raises:
+        DataError: if that leaves fewer than two to learn from.
+    """
+    count = parted(name, len(train), held_out, default)
+    C, *sides = train.shape
+    size = size or default_size({min(sides)})
+    fit = [part and Array(fitted(part.tensor, size, channels or C), part.labels) for part in (train, test)]
+    assert fit[0] is not None
+    rest = fit[0].part(slice(0, len(train) - count))
+    return Source(name, rest, fit[0].part(slice(len(train) - count, None)) if count else None, fit[1], classes)

@@ -7,11 +7,12 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from ganforge.errors import DataError
 
-__all__ = ["Member", "is_archive", "members", "unwrapped"]
+__all__ = ["Member", "first_names", "is_archive", "members", "unwrapped"]
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -65,6 +66,19 @@ def is_archive(path: Path) -> bool:
     if not path.is_file():
         return False
     return zipfile.is_zipfile(path) or (path.name.lower().endswith((*ZIP, *TAR)))
+
+
+def first_names(path: Path, count: int) -> list[str]:
+    """The names that an archive begins with, folders among them; fewer where it can't be read."""
+    found = list[str]()
+    try:
+        if zipfile.is_zipfile(path):
+            return opened(path).namelist()[:count]
+        with tarfile.open(path, "r:*") as archive:
+            found.extend(clean(entry.name) for entry in islice(archive, count))
+    except BROKEN:
+        pass  # what is broken is said when it is read
+    return found
 
 
 def members(path: Path) -> list[Member]:

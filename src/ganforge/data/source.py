@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ganforge.data import folder, parquet
 from ganforge.data.array import is_array, open_array
+from ganforge.data.cifar import is_cifar, open_cifar
 from ganforge.data.files import Listing, decoded
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
@@ -23,7 +24,7 @@ NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
-    "a .npy/.npz array, or a packed set"
+    "CIFAR's own files, a .npy/.npz array, or a packed set"
 )
 
 
@@ -47,9 +48,9 @@ def open_source(
     """A data set, opened and split; the arguments are a recipe's [data].
 
     "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
-    folder or an archive (zip, tar) and below it, IDX files (in a folder, or one), a NumPy array. Labels come from a
-    `dataset.json`, else from the folders. Images are cropped to their central square
-    and resized with antialiasing; in memory as uint8 if they fit.
+    folder or an archive (zip, tar) and below it, IDX files (in a folder, or one), CIFAR's own, a NumPy array. Labels
+    come from a `dataset.json`, else from the folders. Images are cropped to their central square and resized with
+    antialiasing; in memory as uint8 if they fit.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
@@ -67,6 +68,8 @@ def open_source(
             return open_pack(path, **fit)
         if path.exists() and is_idx(path):
             return open_idx(path, **fit)
+        if path.exists() and is_cifar(path):
+            return open_cifar(path, **fit)
         if (found := listed(path, memory=memory)) is not None:
             return decoded(str(path), found, memory=memory, **fit)
     except PermissionError as error:
@@ -80,7 +83,7 @@ def listed(path: Path, *, memory: float) -> Listing | None:
     Raises:
         DataError: if it should be one and can't be read.
     """
-    if is_array(path) or is_pack(path) or not path.exists() or is_idx(path):
+    if is_array(path) or is_pack(path) or not path.exists() or is_idx(path) or is_cifar(path):
         return None
     if parquet.is_parquet(path):
         return parquet.listing(path, memory=memory)
