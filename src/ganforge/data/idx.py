@@ -70,7 +70,7 @@ def read_idx(path: Traversable) -> UInt8[Tensor, "..."]:
 def _array(images: Traversable, labels: Traversable | None) -> Array:
     """A pair of files, decoded."""
     pixels = read_idx(images)
-    if pixels.ndim not in (3, 4) or (pixels.ndim == 4 and pixels.shape[3] not in (1, 3)):
+    if pixels.ndim not in (3, 4) or (pixels.ndim == 4 and not 1 <= pixels.shape[3] <= 8):
         raise DataError(f"'{images}' holds an array of shape {tuple(pixels.shape)}, and images are (N, H, W).")
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     numbers = None if labels is None else read_idx(labels).long()

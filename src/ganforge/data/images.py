@@ -121,24 +121,40 @@ def parted(name: str, total: int, held_out: int | None, default: int) -> int:
     return count
 
 
-def _grey(images: Tensor) -> Tensor:
-    return (images * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+def _recoloured(images: Tensor, channels: int) -> Tensor:
+    """Of four channels, the last is taken for alpha and laid on white; of three, one becomes their luma."""
+    if images.shape[1] == 4 and channels < 4:
+        alpha = images[:, 3:] / 255
+        images = images[:, :3] * alpha + 255 * (1 - alpha)
+    if images.shape[1] == 3 and channels == 1:
+        images = (images * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return images
 
 
 def _fitted_chunk(images: UInt8[Tensor, "n C H W"], size: int, channels: int) -> UInt8[Tensor, "n c size size"]:
     side = min(images.shape[-2:])
     top, left = ((length - side) // 2 for length in images.shape[-2:])
-    square = images[..., top : top + side, left : left + side].float()
-    square = _grey(square) if channels < images.shape[1] else square
+    square = _recoloured(images[..., top : top + side, left : left + side].float(), channels)
     if side != size:
         square = F.interpolate(square, (size, size), mode="bicubic", antialias=True)
-    return square.round_().clamp_(0, 255).to(torch.uint8).expand(-1, channels, -1, -1)
+    square = square.round_().clamp_(0, 255).to(torch.uint8)
+    if square.shape[1] == channels:
+        return square
+    solid = [torch.full_like(square[:, :1], 255)] if channels == 4 else []
+    return torch.cat([square.expand(-1, 3, -1, -1), *solid], 1)
 
 
 def fitted(images: UInt8[Tensor, "N C H W"], size: int, channels: int) -> UInt8[Tensor, "N c size size"]:
-    """Centre-cropped to a square, resized with antialiasing, turned grey or RGB; as it is where it fits already."""
+    """Centre-cropped to a square, resized with antialiasing, turned grey, RGB or RGBA; as it is where it fits already.
+
+    Raises:
+        DataError: for channels that no rule makes from what is there.
+    """
+    C = images.shape[1]
     if tuple(images.shape[1:]) == (channels, size, size):
         return images
+    if channels != C and not {C, channels} <= {1, 3, 4}:
+        raise DataError(f"images of {C} channel{'s' * (C > 1)} can't be given {channels}: leave out data.channels.")
     return torch.cat([_fitted_chunk(chunk, size, channels) for chunk in images.split(CHUNK)])
 
 

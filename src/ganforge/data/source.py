@@ -2,7 +2,7 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -35,7 +35,12 @@ def open_source(
         int | None, Field(description="height and width to train at; by default chosen by looking", ge=4)
     ] = None,
     channels: Annotated[
-        Literal[1, 3] | None, Field(description="1 for grey, 3 for colour; by default chosen by looking")
+        int | None,
+        Field(
+            description="1 for grey, 3 for colour, 2 or 4 with alpha; default 1 or 3 by looking, arrays' own up to 8",
+            ge=1,
+            le=8,
+        ),
     ] = None,
     held_out: Annotated[
         int | None,

@@ -16,10 +16,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganforge.data.files import BEARABLE, UNREADABLE, opaque, reason
+from ganforge.data.files import BEARABLE
 from ganforge.data.images import Source
 from ganforge.data.members import Member
 from ganforge.data.packed import check, is_pack
+from ganforge.data.picture import UNREADABLE, opaque, reason
 from ganforge.data.points import TOYS
 from ganforge.data.source import listed, open_source
 from ganforge.errors import DataError
@@ -188,8 +189,13 @@ def from_tensors(source: Source) -> Iterator[tuple[str, Image.Image | Exception]
     for name in splits_of(source):
         part = getattr(source, name)
         for number, pixels in enumerate(part.tensor):
-            array = pixels.permute(1, 2, 0).numpy()
-            yield f"{name} {number}", Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+            yield f"{name} {number}", shown(pixels.permute(1, 2, 0).numpy())
+
+
+def shown(array: np.ndarray) -> Image.Image:
+    """An image (H, W, C); of channels that are no colours, the first, or the first three."""
+    C = array.shape[2]
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if C < 3 else array if C == 4 else array[..., :3]))
 
 
 def from_files(files: list[Member], path: Path) -> Iterator[tuple[str, Image.Image | Exception]]:
