@@ -109,14 +109,17 @@ def default_size(sides: set[int]) -> int:
     return min(1 << (smallest.bit_length() - 1), LARGEST_DEFAULT)
 
 
-def parted(name: str, total: int, held_out: int | None, default: int) -> int:
+def parted(name: str, total: int, held_out: int | None, default: int, *, what: str = "image") -> int:
     """How many images to keep out of training; DataError if that leaves fewer than two to learn from."""
     count = default if held_out is None else held_out
     if total < 2:
-        raise DataError(f"{name!r} holds {total} image: a generator needs at least 2 to learn from, better thousands.")
+        raise DataError(
+            f"{name!r} holds {total} {what}{'s' * (total != 1)}: a generator needs at least 2 to learn from, better "
+            "thousands."
+        )
     if total - count < 2:
         raise DataError(
-            f"held_out = {count} leaves {max(total - count, 0)} of {total} images in {name!r}: set it lower."
+            f"held_out = {count} leaves {max(total - count, 0)} of {total} {what}s in {name!r}: set it lower."
         )
     return count
 

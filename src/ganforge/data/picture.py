@@ -88,7 +88,7 @@ def glance(member: Member) -> Glance | None:
         with Image.open(BytesIO(member.read())) as image:
             deep = image.mode.startswith("I") or ";16" in repr(image.tile)
             side, grey = min(image.size), image.mode in ("1", "L", "LA") or image.mode.startswith(("I", "F"))
-            low, high = image.convert("RGBA").getextrema()[3] if transparent(image) else (255, 255)
+            low, high = image.convert("RGBA").getchannel("A").getextrema() if transparent(image) else (255, 255)
             if not grey:
                 array = np.asarray(opaque(image).convert("RGB"))
                 grey = bool((array == array[..., :1]).all())

@@ -15,6 +15,7 @@ from ganforge.data.images import Source
 from ganforge.data.members import is_archive
 from ganforge.data.packed import is_pack, open_pack
 from ganforge.data.points import TOYS
+from ganforge.data.table import is_table, open_table
 from ganforge.errors import DataError
 
 __all__ = ["NAMED", "listed", "open_source"]
@@ -24,7 +25,7 @@ NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
-    "CIFAR's own files, a .npy/.npz array, or a packed set"
+    "CIFAR's own files, a .npy/.npz array, a packed set, or a .csv of points"
 )
 
 
@@ -55,7 +56,7 @@ def open_source(
     "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
     folder or an archive (zip, tar) and below it, IDX files (in a folder, or one), CIFAR's own, a NumPy array. Labels
     come from a `dataset.json`, else from the folders. Images are cropped to their central square and resized with
-    antialiasing; in memory as uint8 if they fit.
+    antialiasing; in memory as uint8 if they fit. A table (.csv, .tsv) holds points.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
@@ -69,6 +70,8 @@ def open_source(
     try:
         if is_array(path):
             return open_array(path, **fit)
+        if is_table(path):
+            return open_table(path, **fit)
         if is_pack(path):
             return open_pack(path, **fit)
         if path.exists() and is_idx(path):
@@ -88,7 +91,7 @@ def listed(path: Path, *, memory: float) -> Listing | None:
     Raises:
         DataError: if it should be one and can't be read.
     """
-    if is_array(path) or is_pack(path) or not path.exists() or is_idx(path) or is_cifar(path):
+    if is_array(path) or is_table(path) or is_pack(path) or not path.exists() or is_idx(path) or is_cifar(path):
         return None
     if parquet.is_parquet(path):
         return parquet.listing(path, memory=memory)

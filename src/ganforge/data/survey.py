@@ -88,6 +88,7 @@ class Survey:
     near: list[tuple[str, str]] = field(default_factory=list)
     constant: list[str] = field(default_factory=list)
     bordered: int = 0
+    dims: int = 0
 
     @property
     def readable(self) -> int:
@@ -115,7 +116,8 @@ class Survey:
         if few := [f"{name} ({n})" for name, n in self.classes.items() if n <= 10]:
             yield f"{len(few)} classes have ten images or fewer, too few to learn one from: {', '.join(few[:5])}"
         if self.constant:
-            yield f"{len(self.constant):,} images are of one colour, empty perhaps: {', '.join(self.constant[:3])}"
+            what = "coordinates are the same in all points" if self.dims else "images are of one colour, empty perhaps"
+            yield f"{len(self.constant):,} {what}: {', '.join(self.constant[:3])}"
         if doubles := sum(len(group) - 1 for group in self.copies):
             yield (
                 f"{doubles:,} images are exact copies of another, which is seen that much more often: "
@@ -159,11 +161,21 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
         if is_pack(path):
             check(path)
         opened = open_source(source=source)
+        if opened.unit == "points":
+            return of_points(source, opened), []
         return counted(source, splits_of(opened), from_tensors(opened), labels_of(opened), progress)
     files = [file for part in found.parts.values() for file in part.files]
     splits = {split: len(part.files) for split, part in found.parts.items()}
     classes = class_counts(found.parts["train"].labels, found.classes)
     return counted(source, splits, from_files(files, path), classes, progress)
+
+
+def of_points(name: str, source: Source) -> Survey:
+    """What can be said of points: how many, which classes, and coordinates that never change."""
+    points = source.train.tensor
+    assert points is not None
+    still = [f"coordinate {n + 1}" for n in (points == points[0]).all(0).nonzero()[:, 0].tolist()]
+    return Survey(name, splits_of(source), labels_of(source), constant=still, dims=points.shape[1])
 
 
 def splits_of(source: Source) -> dict[str, int]:
