@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ganforge.data import folder, parquet
+from ganforge.data import folder, parquet, shards
 from ganforge.data.array import is_array, open_array
 from ganforge.data.cifar import is_cifar, open_cifar
 from ganforge.data.files import Listing, decoded
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
-from ganforge.data.members import is_archive
+from ganforge.data.members import is_archive, members
 from ganforge.data.packed import is_pack, open_pack
 from ganforge.data.points import TOYS
 from ganforge.data.table import is_table, open_table
@@ -25,7 +25,7 @@ NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
-    "CIFAR's own files, a .npy/.npz array, a packed set, or a .csv of points"
+    "WebDataset shards, CIFAR's own files, a .npy/.npz array, a packed set, or a .csv of points"
 )
 
 
@@ -54,9 +54,10 @@ def open_source(
     """A data set, opened and split; the arguments are a recipe's [data].
 
     "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
-    folder or an archive (zip, tar) and below it, IDX files (in a folder, or one), CIFAR's own, a NumPy array. Labels
-    come from a `dataset.json`, else from the folders. Images are cropped to their central square and resized with
-    antialiasing; in memory as uint8 if they fit. A table (.csv, .tsv) holds points.
+    folder or an archive (zip, tar) and below it, many such archives (in a folder, or as name-{000..009}.tar), IDX
+    files (in a folder, or one), CIFAR's own, a NumPy array. Labels come from a `dataset.json`, from files beside the
+    images in an archive (.cls, or .json: WebDataset), else from the folders. Images are cropped to their central square
+    and resized with antialiasing; in memory as uint8 if they fit. A table (.csv, .tsv) holds points.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
@@ -91,11 +92,17 @@ def listed(path: Path, *, memory: float) -> Listing | None:
     Raises:
         DataError: if it should be one and can't be read.
     """
-    if is_array(path) or is_table(path) or is_pack(path) or not path.exists() or is_idx(path) or is_cifar(path):
+    if is_array(path) or is_table(path) or is_pack(path):
         return None
-    if parquet.is_parquet(path):
+    if path.exists() and (is_idx(path) or is_cifar(path)):
+        return None
+    if path.exists() and parquet.is_parquet(path):
         return parquet.listing(path, memory=memory)
-    return folder.listing(path) if path.is_dir() or is_archive(path) else None
+    archives = shards.shards(path) or ([path] if path.is_dir() or is_archive(path) else [])
+    there = [member for archive in archives for member in members(archive)]
+    if not archives:
+        return None
+    return shards.listing(path, there) if shards.is_web(there) else folder.listing(path, there)
 
 
 def _unusable(source: str, path: Path) -> DataError:

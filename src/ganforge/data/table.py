@@ -2,18 +2,17 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from ganforge.data.endless import Points, PointStream
 from ganforge.data.images import Source, parted
-from ganforge.data.labels import numbered
+from ganforge.data.labels import Labels, by_words
 from ganforge.errors import DataError
 
 __all__ = ["is_table", "open_table"]
@@ -115,19 +114,9 @@ def column(rows: Rows, place: int, name: str, path: Path) -> Float[Tensor, " N"]
     )
 
 
-def labels(rows: Rows, place: int, path: Path) -> tuple[Int64[Tensor, " N"], tuple[str, ...]]:
-    """Class numbers and names: the numbers themselves where all are whole and from 0, else the words in their order."""
+def labels(rows: Rows, place: int, path: Path) -> Labels:
+    """Class numbers and names of a column."""
     cells = [row[place] for row in rows.cells]
     if "" in cells:
         raise DataError(f"'{path}', line {rows.lines[cells.index('')]}, has no label: give one, or remove the column.")
-    if all(cell.isdecimal() for cell in cells):
-        numbers = [int(cell) for cell in cells]
-        return torch.tensor(numbers), numbered(max(numbers), str(path))
-    return named(cells)
-
-
-def named(cells: Sequence[str]) -> tuple[Int64[Tensor, " N"], tuple[str, ...]]:
-    """The words' numbers, and the words in the order of the alphabet."""
-    classes = sorted(set(cells))
-    number = {name: place for place, name in enumerate(classes)}
-    return torch.tensor([number[cell] for cell in cells]), tuple(classes)
+    return by_words(cells, str(path))
