@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,15 @@ TINY_SETTINGS = {
     "run": {"checkpoint": 96, "samples": 96, "grid": 4},
     "judge": {"every": 192, "samples": 100, "final": 100},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whatever is kept for later is kept in a folder of the tests, not in the user's home."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.delenv("GANFORGE_CACHE", raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganforge.crowd import Album, crowd, reference
 from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError
-from ganforge.evaluate import Album, compare, crowd, evaluate, extractor_name, quick_distance, reference
+from ganforge.evaluate import evaluate, extractor_name, quick_distance
 from ganforge.features import Extractor, extractor
+from ganforge.figures import Subject, compare
 from ganforge.sample import Sampler
 
 
@@ -70,7 +72,7 @@ def test_one_digit_only_keeps_precision_and_loses_recall_and_shares(mnist: Sourc
     assert labels is not None
     ones = mnist.train.read((labels == 1).nonzero().flatten()[:500])
     real = reference(mnist, "test", judge, 500)
-    figures = compare(real=real, fake=crowd([ones], judge, count=500), classes=judge.classes)
+    figures = compare(real=real, fake=crowd([ones], judge, count=500), subject=Subject.of(judge))
     assert figures["precision"] > 0.8
     assert figures["recall"] < 0.3
     assert figures["shares"]["1"] > 0.95
@@ -113,8 +115,8 @@ def test_many_classes_are_counted_and_not_listed() -> None:
     images = source.test.read(torch.arange(400))
     one = images[:1].expand(400, -1, -1, -1).contiguous()
     many, single = (compare(real=crowd([images], judge, count=400), fake=crowd([fakes], judge, count=400),
-                            classes=judge.classes) for fakes in (images, one))  # fmt: skip
-    assert many["shares"] == {}
+                            subject=Subject.of(judge)) for fakes in (images, one))  # fmt: skip
+    assert "shares" not in many
     assert 300 < many["classes_found"] < 400  # of 400 draws of 1,000
     assert single["classes_found"] == 1
     assert single["class_divergence"] == pytest.approx(math.log(1000))

@@ -27,6 +27,8 @@ FLOORS: list[list[str]] = [
         "plan",
         "edit",
         "sample",
+        "crowd",
+        "figures",
         "evaluate",
         "state",
         "probe",
@@ -38,7 +40,7 @@ FLOORS: list[list[str]] = [
         "run",
         "heal",
     ],
-    ["bench", "experiments", "view", "commands", "lab", "cli"],
+    ["bench", "experiments", "every", "view", "commands", "lab", "cli"],
 ]
 ORDERED = {5, 6}
 

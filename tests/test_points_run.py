@@ -10,9 +10,10 @@ import torch
 from PIL import Image
 
 from conftest import TINY_SETTINGS
+from ganforge.crowd import crowd, reference
 from ganforge.data import TOYS, open_source
 from ganforge.errors import RecipeError
-from ganforge.evaluate import choosing_metric, crowd, evaluate, extractor_name, quick_distance, reference
+from ganforge.evaluate import choosing_metric, evaluate, extractor_name, quick_distance
 from ganforge.features import extractor
 from ganforge.io.checkpoint import load_checkpoint
 from ganforge.io.folder import RunFolder

@@ -116,14 +116,28 @@ def evaluate(
     against: Annotated[
         str | None, typer.Argument(metavar="[B]", help="the real images; of a run by default its own")
     ] = None,
+    *,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
     samples: Annotated[int, typer.Option(min=100, help="generated images, against as many real ones")] = 10_000,
+    metrics: Annotated[
+        str | None, typer.Option(help="only these figures, with commas: frechet_distance,precision,recall")
+    ] = None,
     extractor: Annotated[
         str | None,
         typer.Option(
             help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, a module of your own "
             "(package.module:name) or an .onnx file; default: by the number of channels"
         ),
+    ] = None,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
+    ] = 0,
+    cache: Annotated[
+        bool, typer.Option(help="keep what the network says of real images; GANFORGE_CACHE=0 turns it off too")
+    ] = True,
+    every: Annotated[bool, typer.Option("--every", help="all checkpoints of a run, in a table and a plot")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="of --every: its rows, JSON lines; what is there isn't done again")
     ] = None,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -136,13 +150,19 @@ def evaluate(
 
       ganforge evaluate runs/mlp
 
+      ganforge evaluate runs/mlp --metrics frechet_distance --bootstrap 200
+
+      ganforge evaluate runs/mlp --every
+
       ganforge evaluate samples_of_another_tool/ path/to/photos
 
       ganforge evaluate mnist mnist
     """
     from ganforge import commands
 
-    commands.evaluate(what, against, split=split, samples=samples, extractor=extractor, device=device, as_json=as_json)
+    commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
+                      bootstrap=bootstrap, cache=cache, every=every, out=out, device=device,
+                      as_json=as_json)  # fmt: skip
 
 
 @app.command()

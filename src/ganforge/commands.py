@@ -10,12 +10,14 @@ from typing import Any
 from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
+from ganforge.crowd import Album, Maker
 from ganforge.data import NAMED, Source, open_source
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
-from ganforge.errors import RecipeError
-from ganforge.evaluate import Album, Maker, extractor_name, reporting_split
+from ganforge.errors import GanforgeError, RecipeError
 from ganforge.evaluate import evaluate as judged
+from ganforge.evaluate import extractor_name, reporting_split, standard
+from ganforge.every import ROWS, judge_all, missing, plot, read_rows
 from ganforge.experiments.frame import (
     Experiment,
     experiment_names,
@@ -25,10 +27,14 @@ from ganforge.experiments.frame import (
     write_outcome,
 )
 from ganforge.experiments.frame.plots import require_matplotlib
+from ganforge.experiments.frame.plots import save as save_plot
 from ganforge.experiments.frame.stage import default_jobs
+from ganforge.features import Extractor
 from ganforge.features import extractor as feature_extractor
+from ganforge.io.cache import cache_folder
 from ganforge.io.checkpoint import is_checkpoint
 from ganforge.io.disk import write_whole
+from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.plan import device_named
@@ -132,24 +138,71 @@ def evaluate(
     *,
     split: str | None,
     samples: int,
+    metrics: str | None,
     extractor: str | None,
+    bootstrap: int,
+    cache: bool,
+    every: bool,
+    out: Path | None,
     device: str,
     as_json: bool,
 ) -> None:
-    """Judge a generator, or images that lie there."""
+    """Judge a generator, or images that lie there; or all checkpoints of a run.
+
+    Raises:
+        RecipeError: for options that mean nothing together.
+    """
+    if out is not None and not every:
+        raise RecipeError(f"--out {out} is for the rows of --every; add it, or leave --out out")
+    run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
-    name = extractor_name(source, extractor or own)
-    split = split or reporting_split(source)
+    judge = feature_extractor(extractor_name(source, extractor or own), device=str(device_named(device)))
+    options = {
+        "split": split or reporting_split(source),
+        "samples": samples,
+        "metrics": None if metrics is None else words_in(metrics),
+        "cache": cache_folder() if cache else None,
+    }
+    if run is not None:
+        evaluate_every(run, source, judge, options, bootstrap=bootstrap, out=out, device=device, as_json=as_json)
+        return
     with view.bar(f"judging {maker.name}", 1.0) as advance:
-        record = judged(
-            maker,
-            source,
-            feature_extractor(name, device=str(device_named(device))),
-            split=split,
-            samples=samples,
-            progress=advance,
-        )
+        record = judged(maker, source, judge, bootstrap=bootstrap, progress=advance, **options)
     view.result({"model": maker.name, **record}, as_json=as_json)
+
+
+def evaluate_every(
+    run: RunFolder,
+    source: Source,
+    judge: Extractor,
+    options: dict[str, Any],
+    *,
+    bootstrap: int,
+    out: Path | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Judge all checkpoints of a run, show them in a table, and plot them where matplotlib is."""
+    out, count = out or run.path / ROWS, len(run.checkpoints())
+    with view.bar(f"judging {count} checkpoints of {run.path}", count + 1.0) as advance:
+        against = standard(source, judge, whole=bool(bootstrap), progress=advance, **options)
+        advance(float(count - len(missing(run, read_rows(out), against, bootstrap=bootstrap))))
+        rows = judge_all(run, against, out, bootstrap=bootstrap, device=device, progress=advance, say=view.say)
+    view.checkpoints(rows, against.names, as_json=as_json)
+    if set(against.names) <= {"shares"} or not rows:
+        return
+    try:
+        require_matplotlib()
+    except GanforgeError as error:
+        view.say(f"no plot: {error}")
+        return
+    picture, _ = save_plot(plot(rows), out.with_suffix(""))
+    view.say(f"rows: {out}\nplot: {picture}")
+
+
+def words_in(text: str) -> list[str]:
+    """The words between commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Source, str | None]:

@@ -10,17 +10,16 @@ from typing import Any
 
 import torch
 
+from ganforge.crowd import Crowd, reference
 from ganforge.doctor import HEALED, Doctor
 from ganforge.errors import CheckpointError, DivergenceError, RecipeError
 from ganforge.evaluate import (
-    Crowd,
     choosing_metric,
     choosing_split,
     evaluate,
     extractor_name,
     protocol,
     quick_distance,
-    reference,
     reporting_split,
 )
 from ganforge.events import Diagnosis, Healed, Judgement, Stage

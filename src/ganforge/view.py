@@ -16,11 +16,25 @@ from rich.table import Column, Table
 
 from ganforge.data.survey import Survey
 from ganforge.diagnosis import Finding
+from ganforge.figures import MEANINGS
 from ganforge.heal import play_healing
 from ganforge.run import Diagnosis, Event, Healed, Judgement, Run, Stage
 from ganforge.train import Tick
 
-__all__ = ["bar", "findings", "listing", "outcome", "paths", "result", "say", "surveyed", "table", "text", "watch"]
+__all__ = [
+    "bar",
+    "checkpoints",
+    "findings",
+    "listing",
+    "outcome",
+    "paths",
+    "result",
+    "say",
+    "surveyed",
+    "table",
+    "text",
+    "watch",
+]
 
 WIDE = 110  # columns that the whole line of news takes, with the bar
 stderr = Console(stderr=True, highlight=False)
@@ -30,22 +44,6 @@ SHOWN = 4  # sizes of images
 MOST_CLASSES = 40  # of a data set, a line each
 FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 FEW = 2_000  # images under which figures deserve a warning
-
-FIGURES = {  # what is shown of a judgement, where it is there, and what a reader should know of it
-    "modes_found": "of the mixture's modes, those with .8 % of the samples or more",
-    "mode_quality": "share of samples within 3 standard deviations of a mode",
-    "mode_distance": "lower is better; from the modes' weights, of 1",
-    "sliced_distance": "lower is better; in the data's own units",
-    "frechet_distance": "lower is better",
-    "kernel_distance": "lower is better; unbiased, so it may fall below 0",
-    "classifier_score": "higher is better",
-    "classes_found": "of the classes, those with one image or more",
-    "class_divergence": "lower is better; of the classes' shares from equal ones, at this number of images",
-    "precision": "share of fakes that look real",
-    "recall": "share of reals that the generator could make",
-    "density": "how deep fakes lie among reals; about 1 for real data",
-    "coverage": "share of reals with a fake close by",
-}
 
 
 def say(words: str) -> None:
@@ -139,7 +137,7 @@ def news(tick: Tick) -> str:
 def judgement_line(event: Judgement, unit: str) -> str:
     """A judgement on a line."""
     figures = event.record["figures"]
-    words = "  ".join(f"{name.replace('_', ' ')} {number(figures, name)}" for name in figures if name in FIGURES)
+    words = "  ".join(f"{name.replace('_', ' ')} {number(figures, name)}" for name in figures if name in MEANINGS)
     return f"{event.record['images']:>10,} {unit}  {words}" + ("  (best so far)" if event.best else "")
 
 
@@ -164,19 +162,37 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
     table = Table(title=f"{record['model']}  ·  {record['protocol']}", title_justify="left", box=None, pad_edge=False)
     for column in ("figure", "this model", "real data (floor)", ""):
         table.add_column(column, justify="left" if column in {"figure", ""} else "right")
-    for name, meaning in ((n, m) for n, m in FIGURES.items() if n in figures):
-        table.add_row(name.replace("_", " "), number(figures, name), number(floor, name), f"[dim]{meaning}[/dim]")
+    spans = record.get("intervals", {})
+    for name, meaning in ((n, m) for n, m in MEANINGS.items() if n in figures and n != "shares"):
+        value = number(figures, name) + span(spans.get(name))
+        table.add_row(name.replace("_", " "), value, number(floor, name), f"[dim]{meaning}[/dim]")
     stdout.print(table)
-    if shares := "  ".join(f"{name} {share or 0:.1%}" for name, share in figures["shares"].items()):
+    if shares := "  ".join(f"{name} {share or 0:.1%}" for name, share in figures.get("shares", {}).items()):
         stdout.print(f"share of each class: {shares}", soft_wrap=True)
     counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} samples"
-    stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training samples against the same[/dim]")
+    known = "; real ones from the cache" if record.get("cached") else ""
+    stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training samples against the same{known}[/dim]")
+    if spans:
+        resampled = f"in brackets: 2.5 to 97.5 % of {record['bootstrap']:,} resamples of both sides"
+        stdout.print(f"[dim]{resampled}[/dim]")
     for warning in warnings(record):
         say(warning)
     if "run" in record:
         run = Path(record["run"])
         for what, path in {"samples": run / "samples", "report": run / "report.html"}.items():
             text(f"{what}: {path}")
+
+
+def checkpoints(rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
+    """The checkpoints of a run by their figures, and the floor; a JSON list for programs."""
+    shown = [name for name in names if name != "shares"]
+    cells = [
+        (f"{row['images']:,}", *(number(row["figures"], n) + span(row.get("intervals", {}).get(n)) for n in shown))
+        for row in rows
+    ]
+    floor = [("real data", *(number(row["floor"], name) for name in shown)) for row in rows[-1:]]
+    head = ["images seen", *(name.replace("_", " ") for name in shown)]
+    table(head, [*cells, *floor], rows, as_json=as_json)
 
 
 def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, images: int, as_json: bool) -> None:
@@ -212,6 +228,11 @@ def number(figures: Mapping[str, Any], name: str) -> str:
     """A figure with its error, where it has one; a dash where there were too few images for it."""
     value, error = figures[name], figures.get(f"{name}_error")
     return "—" if value is None else f"{value:.4g}" + (f" ± {error:.1g}" if error is not None else "")
+
+
+def span(ends: Sequence[float] | None) -> str:
+    """An interval behind its figure, in the table's markup; nothing where there is none."""
+    return "" if ends is None else f" \\[{ends[0]:.4g}, {ends[1]:.4g}]"
 
 
 def paths(written: Sequence[Path], record: dict[str, Any], *, as_json: bool) -> None:

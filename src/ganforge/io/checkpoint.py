@@ -22,7 +22,7 @@ from ganforge import __version__
 from ganforge.errors import CheckpointError
 from ganforge.io.disk import place, whole_folder, write_synced
 
-__all__ = ["FORMAT", "is_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "is_checkpoint", "load_checkpoint", "part_digest", "save_checkpoint"]
 
 FORMAT = 1
 INDEX = "checkpoint.json"
@@ -87,6 +87,17 @@ def is_checkpoint(folder: Path) -> bool:
     except CheckpointError:
         return False
     return True
+
+
+def part_digest(folder: Path, part: str) -> str:
+    """The SHA-256 of a part as the index states it: equal digests, equal tensors.
+
+    Raises:
+        CheckpointError: as `load_checkpoint`.
+    """
+    index = _index(folder)
+    _check_parts(folder, index, [part])
+    return str(index["files"][_file(part)]["sha256"])
 
 
 def _apart(named: Mapping[str, Tensor]) -> dict[str, Tensor]:

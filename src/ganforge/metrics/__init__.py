@@ -17,6 +17,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `nearest_training` | which training image lies nearest to each fake |
 | `path_length` | how smoothly images change along a walk through latent space |
 | `pairwise_similarity` | how alike generated images are to each other (MS-SSIM) |
+| `realism` | which single fakes look most and least like real ones |
 | `class_shares` | which classes are missing |
 | `class_coverage` | how many of many classes are there, and how unevenly |
 | `mode_coverage` | which modes of a known mixture are found, and how many samples lie at one |
@@ -35,6 +36,7 @@ from ganforge.metrics.memorisation import Memorisation, memorisation, memorisati
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
 from ganforge.metrics.ms_ssim import Similarity, ms_ssim, pairwise_similarity
 from ganforge.metrics.path_length import PathLength, path_length
+from ganforge.metrics.realism import realism
 from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
 from ganforge.metrics.sliced import sliced_distance
 
@@ -66,6 +68,7 @@ __all__ = [
     "nearest_training",
     "pairwise_similarity",
     "path_length",
+    "realism",
     "reverse_kl",
     "sliced_distance",
 ]

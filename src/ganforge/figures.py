@@ -1,0 +1,306 @@
+"""The figures of two sets of samples: a table of what there is, what each needs, and what a reader should know."""
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ganforge.crowd import Crowd, Progress
+from ganforge.data import Mixture
+from ganforge.errors import DataError, RecipeError
+from ganforge.features import Extractor, PointFeatures
+from ganforge.metrics import (
+    class_coverage,
+    class_shares,
+    classifier_score,
+    frechet_distance,
+    kernel_distance,
+    manifold_scores,
+    mode_coverage,
+    sliced_distance,
+)
+
+__all__ = ["MEANINGS", "METRICS", "QUICK", "Metric", "Subject", "compare", "intervals", "names_for", "needs_samples"]
+
+MANY = 100  # classes that nobody reads one by one
+QUANTILES = (0.025, 0.975)
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is known of samples before they are judged.
+
+    Attributes:
+        classes: the names of the classes that the extractor knows.
+        points: the samples are their own features.
+        mixture: the density that they come from, where it is known.
+    """
+
+    classes: tuple[str, ...] = ()
+    points: bool = False
+    mixture: Mixture | None = None
+
+    @classmethod
+    def of(cls, extractor: Extractor, mixture: Mixture | None = None) -> "Subject":
+        """What an extractor tells, and the data."""
+        return cls(extractor.classes, isinstance(extractor, PointFeatures), mixture)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Figures that come from one computation.
+
+    Attributes:
+        meanings: name of each figure -> what a reader should know of it.
+        taken: (real, fake, subject) -> all its figures; None for one that needs more samples.
+        needs: what the subject must have, in words; "" for nothing.
+        fits: whether it has that.
+        spreads: figure -> the name of the one that says how sure it is.
+        statistics_only: mean and covariance of the features are enough.
+        resampled: the figures whose interval may be taken by resampling.
+    """
+
+    meanings: dict[str, str]
+    taken: Callable[[Crowd, Crowd, Subject], Figures]
+    needs: str = ""
+    fits: Callable[[Subject], bool] = lambda subject: True
+    spreads: tuple[tuple[str, str], ...] = ()
+    statistics_only: bool = False
+    resampled: tuple[str, ...] = ()
+
+
+def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> Figures:
+    """Figures by name; None where there are too few images for them."""
+    try:
+        return dict(zip(names, taken(), strict=True))
+    except DataError:
+        return dict.fromkeys(names)
+
+
+def modes(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """Of a mixture: the modes found, the share of samples at one, and how far the shares are from the weights."""
+    known = subject.mixture
+    assert known is not None, "a subject with a mixture"
+
+    def taken() -> tuple[float, float, float]:
+        found = mode_coverage(samples=fake.features, modes=known.means, sigma=known.sigmas, weights=known.weights)
+        return float(found.found), found.quality, found.distance
+
+    return figures(("modes_found", "mode_quality", "mode_distance"), taken)
+
+
+def sliced(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The sliced Wasserstein distance."""
+    return figures(("sliced_distance",), lambda: (sliced_distance(real=real.features, fake=fake.features),))
+
+
+def frechet(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The Fréchet distance."""
+    return figures(("frechet_distance",), lambda: (frechet_distance(real=real.statistics, fake=fake.statistics),))
+
+
+def kernel(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The kernel distance, with its standard error."""
+    names = ("kernel_distance", "kernel_distance_error")
+    return figures(names, lambda: kernel_distance(real=real.features, fake=fake.features))
+
+
+def score(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The classifier score, with its deviation between the splits."""
+    names = ("classifier_score", "classifier_score_deviation")
+    return figures(names, lambda: classifier_score(logits=fake.logits))
+
+
+def classes(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """How many classes are there, and how unevenly."""
+    return figures(("classes_found", "class_divergence"), lambda: map(float, class_coverage(logits=fake.logits)))
+
+
+def manifold(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """Precision, recall, density and coverage."""
+    names = ("precision", "recall", "density", "coverage")
+    return figures(names, lambda: manifold_scores(real=real.features, fake=fake.features, k=3))
+
+
+def shares(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The share of each class."""
+    return {"shares": figures(subject.classes, lambda: class_shares(logits=fake.logits).tolist())}
+
+
+METRICS = (
+    Metric(
+        {
+            "modes_found": "of the mixture's modes, those with .8 % of the samples or more",
+            "mode_quality": "share of samples within 3 standard deviations of a mode",
+            "mode_distance": "lower is better; from the modes' weights, of 1",
+        },
+        modes,
+        needs="data whose modes are known",
+        fits=lambda subject: subject.points and subject.mixture is not None,
+        resampled=("mode_quality",),
+    ),
+    Metric(
+        {"sliced_distance": "lower is better; in the data's own units"},
+        sliced,
+        needs="points",
+        fits=lambda subject: subject.points,
+        resampled=("sliced_distance",),
+    ),
+    Metric(
+        {"frechet_distance": "lower is better"},
+        frechet,
+        statistics_only=True,
+        resampled=("frechet_distance",),
+    ),
+    Metric(
+        {"kernel_distance": "lower is better; unbiased, so it may fall below 0"},
+        kernel,
+        spreads=(("kernel_distance", "kernel_distance_error"),),
+    ),
+    Metric(
+        {"classifier_score": "higher is better"},
+        score,
+        needs="an extractor that knows classes",
+        fits=lambda subject: bool(subject.classes),
+        spreads=(("classifier_score", "classifier_score_deviation"),),
+        resampled=("classifier_score",),
+    ),
+    Metric(
+        {
+            "classes_found": "of the classes, those with one image or more",
+            "class_divergence": "lower is better; of the classes' shares from equal ones, at this number of images",
+        },
+        classes,
+        needs=f"an extractor that knows more than {MANY} classes",
+        fits=lambda subject: len(subject.classes) > MANY,
+    ),
+    Metric(
+        {
+            "precision": "share of fakes that look real",
+            "recall": "share of reals that the generator could make",
+            "density": "how deep fakes lie among reals; about 1 for real data",
+            "coverage": "share of reals with a fake close by",
+        },
+        manifold,
+    ),
+    Metric(
+        {"shares": "share of each class"},
+        shares,
+        needs=f"an extractor that knows 1 to {MANY} classes",
+        fits=lambda subject: 0 < len(subject.classes) <= MANY,
+    ),
+)
+"""What there is, in the order in which it is shown."""
+
+MEANINGS = {name: meaning for metric in METRICS for name, meaning in metric.meanings.items()}
+QUICK = {
+    "modes_found",
+    "mode_quality",
+    "mode_distance",
+    "sliced_distance",
+    "frechet_distance",
+    "kernel_distance",
+    "classes_found",
+    "class_divergence",
+}
+"""The figures that choose a checkpoint."""
+
+
+def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The figures that a subject has, or those of them that are wanted.
+
+    >>> names_for(Subject(), ["coverage", "frechet_distance"])
+    ('frechet_distance', 'coverage')
+
+    Raises:
+        RecipeError: for a name that is none, and for a figure that the subject can't have.
+    """
+    fitting = [name for metric in METRICS if metric.fits(subject) for name in metric.meanings]
+    if wanted is None:
+        return tuple(fitting)
+    if mistakes := [mistake(name, fitting) for name in wanted or ("",) if name not in fitting]:
+        raise RecipeError(*mistakes)
+    return tuple(name for name in fitting if name in wanted)
+
+
+def mistake(name: str, fitting: Sequence[str]) -> str:
+    """Why a figure of that name can't be had, and which can."""
+    there = f"there are {', '.join(fitting)}"
+    if name in MEANINGS:
+        needs = next(metric.needs for metric in METRICS if name in metric.meanings)
+        return f"{name} needs {needs}, which isn't so here; {there}"
+    near = difflib.get_close_matches(name, fitting, n=1)
+    return f"no figure is called {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}{there}"
+
+
+def needs_samples(names: Sequence[str]) -> bool:
+    """Whether one of these figures looks at single samples, and not at their mean and covariance alone."""
+    return any(not metric.statistics_only for metric in METRICS if metric.meanings.keys() & set(names))
+
+
+def compare(
+    *, real: Crowd, fake: Crowd, subject: Subject, names: Sequence[str] | None = None, progress: Progress | None = None
+) -> Figures:
+    """The figures of these names (all that the subject has, by default), with how sure each is; None where there are
+    too few samples for one. Nothing else is computed.
+
+    >>> near = Crowd(torch.zeros(3, 2), torch.empty(3, 0))
+    >>> compare(real=near, fake=near, subject=Subject(), names=("frechet_distance",))
+    {'frechet_distance': 0.0}
+    """
+    names = names_for(subject) if names is None else names
+    wanted = [metric for metric in METRICS if metric.meanings.keys() & set(names)]
+    found: Figures = {}
+    for metric in wanted:
+        shown = set(names) | {spread for name, spread in metric.spreads if name in names}
+        found |= {name: value for name, value in metric.taken(real, fake, subject).items() if name in shown}
+        if progress:
+            progress(1 / len(wanted))
+    return found
+
+
+def intervals(
+    *,
+    real: Crowd,
+    fake: Crowd,
+    subject: Subject,
+    figures: Figures,
+    resamples: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, list[float]]:
+    """Bootstrap intervals, 2.5 to 97.5 %, of those of the figures that have any.
+
+    Both sides are drawn anew, with replacement, as often as asked. A plug-in distance grows by its own bias once more
+    with every resample, so the percentiles are moved by (figure - mean of the resamples): they say how far the figure
+    would move with other samples, not what its bias is.
+
+    Nearest neighbours can't be resampled: every copy lies at distance 0 of itself, radii shrink, and precision, recall,
+    density and coverage fall whatever the generator. The kernel distance counts pairs of distinct samples, which copies
+    aren't; it has its own standard error. Counts of classes or modes only fall. None of them has an interval here.
+
+    Raises:
+        RecipeError: if none of the figures has one.
+    """
+    able = {name: metric for metric in METRICS for name in metric.resampled if figures.get(name) is not None}
+    if not able:
+        raise RecipeError(
+            f"--bootstrap {resamples} has nothing to resample; it is for "
+            f"{', '.join(name for metric in METRICS for name in metric.resampled)}"
+        )
+    rng, found = torch.Generator().manual_seed(seed), []
+    for _ in range(resamples):
+        x, y = (c.drawn(torch.randint(len(c.features), (len(c.features),), generator=rng)) for c in (real, fake))
+        found.append(compare(real=x, fake=y, subject=subject, names=tuple(able)))
+        if progress:
+            progress(1 / resamples)
+    return {name: moved([f[name] for f in found], figures[name]) for name in able}
+
+
+def moved(found: Sequence[float], figure: float) -> list[float]:
+    """The percentiles of resamples, as far from the figure as they are from their own mean."""
+    values = torch.tensor(found, dtype=torch.float64)
+    return (values.quantile(values.new_tensor(QUANTILES)) - values.mean() + figure).tolist()
