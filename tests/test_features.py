@@ -14,7 +14,6 @@ from torch import Tensor
 
 from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.features import (
-    EXTRACTORS,
     Classifier,
     ClassifierFeatures,
     Extractor,
@@ -38,7 +37,7 @@ def digits() -> Tensor:
     return idx("t10k-images-idx3-ubyte.gz", 16, 1, 28, 28)
 
 
-@pytest.fixture(scope="module", params=sorted(set(EXTRACTORS) - {"points"}))
+@pytest.fixture(scope="module", params=["mnist", "cifar10", "stacked_mnist"])
 def judge(request: pytest.FixtureRequest) -> Extractor:
     return extractor(request.param)
 
@@ -139,7 +138,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(RecipeError, match="did you mean 'cifar10'"):
         extractor("cifar")
     with pytest.raises(RecipeError, match="there are mnist, cifar10"):
-        extractor("inception")
+        extractor("vgg")
 
 
 def test_which_extractor_suits() -> None:

@@ -116,3 +116,18 @@ def test_the_record_carries_what_was_asked_for() -> None:
     low, high = record["intervals"]["sliced_distance"]
     assert low < record["figures"]["sliced_distance"] < high
     assert record["seeds"] == "0-199"
+
+
+def test_some_figures_are_only_for_those_who_ask() -> None:
+    rng = torch.Generator().manual_seed(0)
+    real, fake = (Crowd(torch.randn(1200, 4, generator=rng), torch.empty(1200, 0)) for _ in range(2))
+    assert "frechet_infinity" not in compare(real=real, fake=fake, subject=Subject())
+    asked = names_for(Subject(), ["frechet_infinity", "kernel_subsets", "authenticity", "cosine_distance"])
+    found = compare(real=real, fake=fake, subject=Subject(), names=asked)
+    assert abs(found["frechet_infinity"]) < 0.05
+    assert found["frechet_infinity_error"] > 0
+    assert abs(found["kernel_subsets"]) < 3 * found["kernel_subsets_deviation"]
+    assert 0.3 < found["authenticity"] < 0.6
+    copied = compare(real=real, fake=real, subject=Subject(), names=asked)
+    assert copied["authenticity"] == 0
+    assert copied["cosine_distance"] < 1e-6

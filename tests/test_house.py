@@ -15,7 +15,7 @@ NAMES = [str(f.relative_to(SOURCE)) for f in FILES]
 # except on the floor of running, where each may use those that stand before it.
 FLOORS: list[list[str]] = [
     ["errors"],
-    ["schedules", "moment", "layers", "latent", "theory", "assets"],
+    ["schedules", "moment", "layers", "latent", "theory", "assets", "outside"],
     ["objectives"],
     ["batch", "penalties", "terms", "augment", "features", "optimizers", "settings"],
     ["games", "networks", "data", "metrics", "diagnosis"],
@@ -151,7 +151,17 @@ def test_the_command_line_starts_without_torch() -> None:
 
 
 def test_nothing_optional_is_loaded() -> None:
-    optional = {"matplotlib", "tensorboard", "torchvision", "scipy", "sklearn", "pyarrow", "beartype", "torchmetrics"}
+    optional = {
+        "matplotlib",
+        "tensorboard",
+        "torchvision",
+        "scipy",
+        "sklearn",
+        "pyarrow",
+        "beartype",
+        "torchmetrics",
+        "onnxruntime",
+    }
     assert not imported_by("import ganforge.commands, ganforge.run, ganforge.train") & optional
 
 

@@ -122,7 +122,13 @@ def evaluate(
     metrics: Annotated[
         str | None, typer.Option(help="only these figures, with commas: frechet_distance,precision,recall")
     ] = None,
-    extractor: Annotated[str | None, typer.Option(help="mnist or cifar10; default: by the number of channels")] = None,
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, a module of your own "
+            "(package.module:name) or an .onnx file; default: by the number of channels"
+        ),
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
     ] = 0,

@@ -16,8 +16,11 @@ from ganforge.metrics import (
     class_shares,
     classifier_score,
     frechet_distance,
+    frechet_infinity,
     kernel_distance,
+    kernel_distance_subsets,
     manifold_scores,
+    memorisation,
     mode_coverage,
     sliced_distance,
 )
@@ -48,16 +51,19 @@ class Subject:
         classes: the names of the classes that the extractor knows.
         points: the samples are their own features.
         mixture: the density that they come from, where it is known.
+        foreign: the classes are those of other data, as ImageNet's are to faces: good for a score, not to be counted.
     """
 
     classes: tuple[str, ...] = ()
     points: bool = False
     mixture: Mixture | None = None
+    foreign: bool = False
 
     @classmethod
     def of(cls, extractor: Extractor, mixture: Mixture | None = None) -> "Subject":
         """What an extractor tells, and the data."""
-        return cls(extractor.classes, isinstance(extractor, PointFeatures), mixture)
+        foreign = getattr(extractor, "accuracy", None) is None  # only a classifier of such data knows how good it is
+        return cls(extractor.classes, isinstance(extractor, PointFeatures), mixture, foreign)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class Metric:
         spreads: figure -> the name of the one that says how sure it is.
         statistics_only: mean and covariance of the features are enough.
         resampled: the figures whose interval may be taken by resampling.
+        asked: only for those who ask for it by name.
     """
 
     meanings: dict[str, str]
@@ -81,6 +88,7 @@ class Metric:
     spreads: tuple[tuple[str, str], ...] = ()
     statistics_only: bool = False
     resampled: tuple[str, ...] = ()
+    asked: bool = False
 
 
 def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> Figures:
@@ -117,6 +125,25 @@ def kernel(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     """The kernel distance, with its standard error."""
     names = ("kernel_distance", "kernel_distance_error")
     return figures(names, lambda: kernel_distance(real=real.features, fake=fake.features))
+
+
+def infinity(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The Fréchet distance at infinitely many fakes."""
+    names = ("frechet_infinity", "frechet_infinity_error")
+    return figures(names, lambda: frechet_infinity(real=real.statistics, fake=fake.features))
+
+
+def subsets(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The kernel distance over 100 subsets of 1,000."""
+    names = ("kernel_subsets", "kernel_subsets_deviation")
+    return figures(names, lambda: kernel_distance_subsets(real=real.features, fake=fake.features))
+
+
+def copies(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """Whether the real images come back."""
+    return figures(
+        ("authenticity", "cosine_distance"), lambda: memorisation(training=real.features, fake=fake.features)
+    )
 
 
 def score(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
@@ -172,6 +199,26 @@ METRICS = (
         spreads=(("kernel_distance", "kernel_distance_error"),),
     ),
     Metric(
+        {"frechet_infinity": "lower is better; without the bias of finitely many fakes"},
+        infinity,
+        spreads=(("frechet_infinity", "frechet_infinity_error"),),
+        asked=True,
+    ),
+    Metric(
+        {"kernel_subsets": "lower is better; mean over 100 subsets of 1,000, as published"},
+        subsets,
+        spreads=(("kernel_subsets", "kernel_subsets_deviation"),),
+        asked=True,
+    ),
+    Metric(
+        {
+            "authenticity": "share of fakes that are no copies of the reals; near 0 for copies",
+            "cosine_distance": "from the most similar real image (MiFID's); near 0 for copies",
+        },
+        copies,
+        asked=True,
+    ),
+    Metric(
         {"classifier_score": "higher is better"},
         score,
         needs="an extractor that knows classes",
@@ -185,8 +232,8 @@ METRICS = (
             "class_divergence": "lower is better; of the classes' shares from equal ones, at this number of images",
         },
         classes,
-        needs=f"an extractor that knows more than {MANY} classes",
-        fits=lambda subject: len(subject.classes) > MANY,
+        needs=f"an extractor that knows more than {MANY} classes of the data",
+        fits=lambda subject: len(subject.classes) > MANY and not subject.foreign,
     ),
     Metric(
         {
@@ -221,7 +268,7 @@ QUICK = {
 
 
 def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The figures that a subject has, or those of them that are wanted.
+    """The figures that a subject has, or those of them that are wanted; some only then.
 
     >>> names_for(Subject(), ["coverage", "frechet_distance"])
     ('frechet_distance', 'coverage')
@@ -229,9 +276,10 @@ def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[st
     Raises:
         RecipeError: for a name that is none, and for a figure that the subject can't have.
     """
-    fitting = [name for metric in METRICS if metric.fits(subject) for name in metric.meanings]
+    there = [metric for metric in METRICS if metric.fits(subject)]
     if wanted is None:
-        return tuple(fitting)
+        return tuple(name for metric in there if not metric.asked for name in metric.meanings)
+    fitting = [name for metric in there for name in metric.meanings]
     if mistakes := [mistake(name, fitting) for name in wanted or ("",) if name not in fitting]:
         raise RecipeError(*mistakes)
     return tuple(name for name in fitting if name in wanted)

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from ganforge.errors import RecipeError
+from ganforge.outside import imported
 from ganforge.schedules import Schedule
 from ganforge.sections import SECTIONS, Part, Section, Value, tunable
 
@@ -249,14 +250,7 @@ def function_named(name: Value, section: Section) -> Callable[..., Any]:
     if not isinstance(name, str) or "." not in name:
         hint = nearest(str(name), section.table) or f"; there are: {', '.join(section.table)}"
         raise RecipeError(f"there is no {name!r}{hint}")
-    module, attribute = name.rsplit(".", 1)
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except Exception as error:
-        raise RecipeError(f"{name!r} can't be imported ({error}); give the import path of a function") from None
-    if not callable(found):
-        raise RecipeError(f"{name!r} is no function but {found!r}; give the import path of a function")
-    return found
+    return imported(name)
 
 
 def validated(

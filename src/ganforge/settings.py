@@ -60,7 +60,13 @@ class Judging:
     every: Annotated[int, Field(ge=0, description="images seen between two judgements; 0: only at the end")] = 100_000
     samples: Annotated[int, Field(ge=100, description="generated and held-out images in a judgement")] = 5_000
     final: Annotated[int, Field(ge=100, description="generated and test images in the final figures")] = 10_000
-    extractor: Annotated[str | None, Field(description="mnist, cifar10 or points; none: by the data's shape")] = None
+    extractor: Annotated[
+        str | None,
+        Field(
+            description="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, points, an "
+            "import path or an .onnx file; none: by the data's shape"
+        ),
+    ] = None
     metric: Annotated[
         Literal["frechet_distance", "kernel_distance", "sliced_distance", "mode_distance", "class_divergence"] | None,
         Field(

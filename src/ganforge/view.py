@@ -243,14 +243,8 @@ def paths(written: Sequence[Path], record: dict[str, Any], *, as_json: bool) -> 
     text(json.dumps(record | {"files": [str(p) for p in written]}) if as_json else "\n".join(map(str, shown)))
 
 
-def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
-    """What is in a data set: a table for people, one JSON object for programs."""
-    if as_json:
-        text(json.dumps(found.record() | {"sheet": None if sheet is None else str(sheet)}))
-        return
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.splits.items())
-    table.add_row("images", f"{sum(found.splits.values()):,}", f"[dim]{parts}[/dim]")
+def surveyed_images(table: Table, found: Survey) -> None:
+    """What is said of images alone."""
     table.add_row("can't be read", f"{len(found.broken):,}", "")
     sizes = [f"{w}×{h} ({n:,})" for (w, h), n in list(found.sizes.items())[:SHOWN]]
     table.add_row("sizes", f"{len(found.sizes):,}", f"[dim]{', '.join(sizes)}[/dim]")
@@ -260,6 +254,19 @@ def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
     table.add_row("exact copies", f"{sum(len(group) - 1 for group in found.copies):,}", "")
     table.add_row("near copies", f"{len(found.near):,}", "")
     table.add_row("of one colour", f"{len(found.constant):,}", "")
+
+
+def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
+    """What is in a data set: a table for people, one JSON object for programs."""
+    if as_json:
+        text(json.dumps(found.record() | {"sheet": None if sheet is None else str(sheet)}))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.splits.items())
+    unit = f"points in {found.dims} dimensions" if found.dims else "images"
+    table.add_row(unit, f"{sum(found.splits.values()):,}", f"[dim]{parts}[/dim]")
+    if not found.dims:
+        surveyed_images(table, found)
     table.add_row("classes", f"{len(found.classes):,}", "[dim]no labels[/dim]" if not found.classes else "")
     stdout.print(table)
     most = max(found.classes.values(), default=0)

@@ -32,6 +32,8 @@ def test_levels_are_rounded_and_clamped() -> None:
         ((5, 3, 16, 8), {"columns": 5}, (5 * (8 * 4 + 2) + 2, 16 * 4 + 4)),
         ((3, 3, 64, 64), {"columns": 9}, (3 * 66 + 2, 68)),
         ((2, 4, 256, 256), {}, (2 * 258 + 2, 260)),
+        ((2, 2, 256, 256), {}, (2 * 258 + 2, 260)),
+        ((2, 7, 256, 256), {}, (2 * 258 + 2, 260)),
     ],
 )
 def test_grid_geometry(shape: tuple[int, ...], arguments: dict[str, int], size: tuple[int, int]) -> None:

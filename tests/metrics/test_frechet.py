@@ -88,6 +88,22 @@ def test_fewer_samples_than_dimensions() -> None:
     assert ours == pytest.approx(float(expected), rel=1e-6)
 
 
+@pytest.mark.parametrize("lowest", [-2, -6, -10, -14])
+def test_steep_spectra_keep_their_digits(lowest: int) -> None:
+    """Covariances that don't commute; the closed form is that of S and K·S·K for a symmetric K: |X(1 - K)|² on average.
+
+    For a positive definite K the map x -> K·x is the optimal transport from N(0, S) to N(0, K·S·K).
+    """
+    rng = torch.Generator().manual_seed(0)
+    turn, other = (torch.linalg.qr(torch.randn(60, 60, generator=rng).double()).Q for _ in range(2))
+    S = turn @ torch.logspace(0, lowest, 60).double().diag() @ turn.T
+    K = other @ (0.9 + 0.2 * torch.rand(60, generator=rng).double()).diag() @ other.T
+    move = torch.eye(60).double() - K
+    mean, T = torch.zeros(60), K @ S @ K
+    distance = frechet_distance(real=gaussian(mean, (S + S.T) / 2), fake=gaussian(mean, (T + T.T) / 2))
+    assert distance == pytest.approx(float((move @ S @ move).trace()), rel=1e-7)
+
+
 def test_it_is_symmetric_and_zero_for_equals() -> None:
     rng = torch.Generator().manual_seed(0)
     a, b = (statistics(torch.randn(100, 8, generator=rng)) for _ in range(2))

@@ -1,18 +1,32 @@
-"""NumPy files: a .npy, or the images inside a .npz, as uint8 (N, H, W) or (N, H, W, C)."""
+"""NumPy files: a .npy, or the images and labels inside a .npz; (N, H, W), (N, H, W, C) or (N, C, H, W), C up to 8."""
 
 import zipfile
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
+from torch import Tensor
 
 from ganforge.data.images import Array, Source, default_size, fitted, parted
+from ganforge.data.labels import numbered
 from ganforge.errors import DataError
 
 __all__ = ["is_array", "open_array"]
 
 SPLIT_SEED = 0  # which images are held out is the same in every run
+MOST_CHANNELS = 8
+CHUNK = 1024  # images looked at, or scaled, at a time
+LABELLED = ("y", "label", "class", "target")  # how the name of an array of class numbers begins
+
+
+class Scale(NamedTuple):
+    """How an array's numbers become 0 to 255: (number + shift) * factor, rounded."""
+
+    shift: float = 0.0
+    factor: float = 1.0
 
 
 def is_array(path: Path) -> bool:
@@ -21,7 +35,8 @@ def is_array(path: Path) -> bool:
 
 
 def _looks_like_images(array: np.ndarray) -> bool:
-    return array.dtype == np.uint8 and (array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3)))
+    fits = array.ndim == 3 or (array.ndim == 4 and min(array.shape[1], array.shape[3]) <= MOST_CHANNELS)
+    return array.dtype.kind in "uifb" and fits and 0 not in array.shape
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -34,17 +49,84 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise DataError(f"'{path}' cannot be read as a NumPy file ({error}): save it again with numpy.") from None
 
 
+def _scale(array: np.ndarray, where: str) -> tuple[Scale, str]:
+    """What brings an array to 0 ... 255, by its type and the range of its numbers; and what is to be said of it."""
+    if array.dtype in (np.uint8, np.bool_):
+        return Scale(0, 1 if array.dtype == np.uint8 else 255), ""
+    ends = [(part.min(), part.max()) for part in (array[at : at + CHUNK] for at in range(0, len(array), CHUNK))]
+    low, high = float(min(a for a, _ in ends)), float(max(b for _, b in ends))
+    floating = array.dtype.kind == "f"
+    rules = (
+        (floating and low >= 0 and high <= 1, Scale(0, 255), "1 becomes 255"),
+        (floating and low >= -1 and high <= 1, Scale(1, 127.5), "-1 becomes 0 and 1 becomes 255"),
+        (low >= 0 and high <= 255, Scale(), "taken as they are"),
+        (not floating and low >= 0 and high <= 65_535, Scale(0, 255 / 65_535), "reduced to 8 bits: 65,535 becomes 255"),
+    )  # fmt: skip
+    for fits, scale, words in rules:
+        if fits:  # never with NaN among them, which is then both ends
+            return scale, f"{array.dtype} numbers from {low:,g} to {high:,g}, {words}"
+    ranges = "[0, 1], [-1, 1] or [0, 255]" if floating else "[0, 255] or [0, 65535]"
+    raise DataError(f"'{where}' holds {array.dtype} from {low:g} to {high:g}, and images are in {ranges}: scale them.")
+
+
+def _pixels(array: np.ndarray, scale: Scale) -> UInt8[Tensor, "N C H W"]:
+    """As uint8; one that is so already isn't copied."""
+    if array.dtype != np.uint8:
+        whole, array = array, np.empty(array.shape, np.uint8)
+        for at in range(0, len(whole), CHUNK):
+            part = (whole[at : at + CHUNK].astype(np.float64) + scale.shift) * scale.factor
+            array[at : at + CHUNK] = np.rint(part).clip(0, 255)
+    if array.ndim == 3:
+        return torch.from_numpy(array)[:, None]
+    tensor = torch.from_numpy(array)
+    return tensor.permute(0, 3, 1, 2) if array.shape[3] <= MOST_CHANNELS else tensor
+
+
+def _chosen(arrays: dict[str, np.ndarray], test: bool) -> np.ndarray | None:
+    """The images among them, bytes before others; those of the test have it in their name."""
+    named = [a for name, a in arrays.items() if ("test" in name.lower()) == test and _looks_like_images(a)]
+    return min(named, key=lambda array: array.dtype != np.uint8, default=None)
+
+
+def _labels(arrays: dict[str, np.ndarray], count: int, test: bool) -> Tensor | None:
+    """Class numbers beside the images: an array of as many whole numbers, called y, labels, classes or targets."""
+    for name, array in arrays.items():
+        mine = ("test" in name.lower()) == test and name.lower().startswith(LABELLED)
+        if mine and array.dtype.kind in "ui" and array.size == count == len(array) and array.min() >= 0:
+            return torch.from_numpy(array.reshape(count).astype(np.int64))
+    return None
+
+
 def open_array(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
-    """The images of a NumPy file; a tenth of them, at most 10,000, held out."""
+    """The images of a NumPy file; a tenth of them, at most 10,000, held out.
+
+    In a .npz, images with "test" in their name are for testing, and labels are an array called y, labels, ...
+    """
     arrays = _load(path)
-    images = next((array for array in arrays.values() if _looks_like_images(array)), None)
+    images = _chosen(arrays, test=False)
     if images is None:
         found = ", ".join(f"{array.dtype} {array.shape}" for array in arrays.values()) or "nothing"
-        raise DataError(f"'{path}' holds {found}, and images are uint8 (N, H, W) or (N, H, W, C) with C 1 or 3.")
+        raise DataError(
+            f"'{path}' holds {found}, and images are numbers of shape (N, H, W), (N, H, W, C) or (N, C, H, W), with "
+            f"C up to {MOST_CHANNELS}."
+        )
     count = parted(str(path), len(images), held_out, min(len(images) // 10, 10_000))
-    pixels = torch.from_numpy(images[..., None] if images.ndim == 3 else images).permute(0, 3, 1, 2)
-    size = size or default_size({min(images.shape[1:3])})
-    array = Array(fitted(pixels, size, channels or pixels.shape[1]))
+    scale, note = _scale(images, str(path))
+    pixels = _pixels(images, scale)
+    size, channels = size or default_size({min(pixels.shape[2:])}), channels or pixels.shape[1]
+    array = Array(fitted(pixels, size, channels), _labels(arrays, len(images), test=False))
+    test = _test(arrays, scale, size, channels)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SPLIT_SEED))
     kept, rest = order[:count].sort().values, order[count:].sort().values
-    return Source(str(path), array.part(rest), array.part(kept) if count else None)
+    classes = None if array.labels is None else numbered(int(array.labels.max()), str(path))
+    return Source(
+        str(path), array.part(rest), array.part(kept) if count else None, test, classes, notes=(note,) if note else ()
+    )
+
+
+def _test(arrays: dict[str, np.ndarray], scale: Scale, size: int, channels: int) -> Array | None:
+    """The images for testing, scaled as those for training."""
+    images = _chosen(arrays, test=True)
+    if images is None:
+        return None
+    return Array(fitted(_pixels(images, scale), size, channels), _labels(arrays, len(images), test=True))

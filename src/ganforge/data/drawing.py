@@ -11,8 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ganforge.data.endless import endless
-from ganforge.data.files import UNREADABLE
 from ganforge.data.images import Source
+from ganforge.data.picture import UNREADABLE
 from ganforge.errors import DataError
 
 __all__ = ["drawing"]

@@ -36,10 +36,10 @@ def block_of(draw: Draw, row: str, number: int) -> Float[Tensor, "n D"]:
 
 @dataclass(frozen=True)
 class Points:
-    """Points that lie in memory: a fixed drawing."""
+    """Points that lie in memory: a fixed drawing, or a table's."""
 
     tensor: Float[Tensor, "N D"]
-    labels: None = None
+    labels: Int64[Tensor, " N"] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,6 +50,10 @@ class Points:
 
     def read(self, index: Int64[Tensor, " n"]) -> Float[Tensor, "n D"]:
         return self.tensor[index]
+
+    def part(self, index: Int64[Tensor, " n"]) -> "Points":
+        """Some of the points."""
+        return Points(self.tensor[index], None if self.labels is None else self.labels[index])
 
 
 @dataclass(frozen=True)

@@ -6,26 +6,25 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, default_size, parted
 from ganforge.data.members import Member
+from ganforge.data.picture import MODES, UNREADABLE, Glance, glance, reason
+from ganforge.data.picture import pixels as pixels_of
 from ganforge.data.split import Split
 from ganforge.errors import DataError
 
-__all__ = ["BEARABLE", "UNREADABLE", "Files", "Listing", "Part", "decoded", "opaque", "reason"]
+__all__ = ["BEARABLE", "Files", "Listing", "Part", "decoded"]
 
-SAMPLE = 64  # files looked at to choose a size and grey or colour
+SAMPLE = 64  # files glanced at to choose a size and grey or colour
 SPLIT_SEED = 0  # which images are held out is the same in every run
 PATIENCE = 1.0  # seconds before a progress bar appears
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises on broken files
 BEARABLE = 0.01  # of the files may be broken: they are left out, and named
 NAMED = 3  # of them, by name
 
@@ -50,15 +49,10 @@ class Files:
         pixels = torch.empty((len(index), *self.shape), dtype=torch.uint8, memory_format=torch.channels_last)
         for place, number in enumerate(index.tolist()):
             try:
-                pixels[place] = _pixels(self.members[number], self.shape)
+                pixels[place] = pixels_of(self.members[number], self.shape)
             except UNREADABLE as error:
                 raise _broken([(self.members[number], error)]) from None
         return pixels
-
-
-def reason(error: Exception) -> str:
-    """Why an image can't be read, in a few words."""
-    return "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
 
 
 def _broken(failures: list[Failure]) -> DataError:
@@ -75,46 +69,20 @@ def _left_out(failures: list[Failure]) -> str:
     return f"left out {len(failures)} file{'s' if len(failures) > 1 else ''} that can't be read: {named}{more}"
 
 
-def opaque(image: Image.Image) -> Image.Image:
-    """Without transparency, on white; 16-bit grey scaled to 8."""
-    if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image) / 257).clip(0, 255).round().astype(np.uint8))
-    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return image
-    image = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
-def _pixels(member: Member, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
-    """One file, upright (EXIF), centre-cropped to a square, resized with antialiasing, grey or RGB."""
-    channels, size, _ = shape
-    with Image.open(BytesIO(member.read())) as image:
-        image.draft(image.mode, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size
-        upright = opaque(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
-    if upright.size != (size, size):
-        upright = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
-    array = np.asarray(upright)
-    return torch.from_numpy(array.reshape(size, size, channels).copy()).permute(2, 0, 1)
-
-
-def _look(member: Member) -> tuple[int, bool] | None:
-    """A file's shorter side and whether it is grey; None if it can't be read."""
-    try:
-        with Image.open(BytesIO(member.read())) as image:
-            if image.mode in ("1", "L", "LA", "I;16", "I"):
-                return min(image.size), True
-            array = np.asarray(opaque(image).convert("RGB"))
-    except UNREADABLE:
-        return None
-    return min(array.shape[:2]), bool((array == array[..., :1]).all())
-
-
-def _shape(files: Sequence[Member], size: int | None, channels: int | None) -> tuple[int, int, int]:
+def _shape(looks: Sequence[Glance], size: int | None, channels: int | None) -> tuple[int, int, int]:
     """What is given, else what a sample of the files suggests."""
-    looks = [look for member in files[:: max(len(files) // SAMPLE, 1)] if (look := _look(member))]
-    looks = looks or [(1, False)]  # nothing readable: decoding will say what is broken
-    size = size or default_size({side for side, _ in looks})
-    return channels or (1 if all(grey for _, grey in looks) else 3), size, size
+    if channels is not None and channels not in MODES:
+        raise DataError(f"channels = {channels}, and image files have 1 to 4 (grey, with alpha, RGB, with alpha).")
+    size = size or default_size({look.side for look in looks})
+    return channels or (1 if all(look.grey for look in looks) else 3), size, size
+
+
+def _remarks(looks: Sequence[Glance], channels: int) -> Iterator[str]:
+    """What is lost on the way to 8 bits and to these channels."""
+    if any(look.deep for look in looks):
+        yield "images of 16 bits are reduced to 8: 65,535 becomes 255"
+    if channels in (1, 3) and all(look.cut_out for look in looks):
+        yield f"the images are partly transparent and laid on white: data.channels={channels + 1} keeps their alpha"
 
 
 def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
@@ -156,7 +124,7 @@ def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failu
 
     def decode(place: int) -> Exception | None:
         try:
-            pixels[place] = _pixels(part.files[place], shape)
+            pixels[place] = pixels_of(part.files[place], shape)
         except UNREADABLE as error:
             return error
         return None
@@ -194,9 +162,12 @@ def decoded(
     everything = [file for part in parts.values() for file in part.files]
     if "held_out" not in parts:
         parts = parts | _held_out(name, parts["train"], held_out)
-    shape = _shape(everything, size, channels)
+    looks = [look for member in everything[:: max(len(everything) // SAMPLE, 1)] if (look := glance(member))]
+    looks = looks or [Glance(1, False, False, False)]  # nothing readable: decoding will say what is broken
+    shape = _shape(looks, size, channels)
     fits = len(everything) * np.prod(shape) <= memory * 2**30
     read, notes = _read(parts, shape) if fits else _listed(parts, shape)
+    notes = (*notes, *_remarks(looks, shape[0]))
     return Source(name, read["train"], read.get("held_out"), read.get("test"), classes, notes=notes)
 
 

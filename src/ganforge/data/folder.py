@@ -1,5 +1,6 @@
 """Image files in a folder or an archive: nested as they like, any size, any mode."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -7,10 +8,10 @@ import torch
 
 from ganforge.data.files import Listing, Part
 from ganforge.data.labels import INDEX, Labels, by_folder, by_index
-from ganforge.data.members import Member, members, unwrapped
+from ganforge.data.members import Member, unwrapped
 from ganforge.errors import DataError
 
-__all__ = ["PARTS", "SUFFIXES", "listing"]
+__all__ = ["PARTS", "SUFFIXES", "by_shard", "listing"]
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 PARTS = {  # folders and files that are splits, not classes
@@ -19,44 +20,56 @@ PARTS = {  # folders and files that are splits, not classes
 }  # fmt: skip
 
 
-def _splits(images: Sequence[Member]) -> dict[str, list[int]]:
-    """Split -> places of its images, where every image lies in a folder that is named like a split; else all train."""
+def split_of(place: PurePosixPath) -> str | None:
+    """The split that a folder on the way or a word of a name says ("imagenet-train-0001.tar"); None if none does."""
+    words = [part.lower() for name in place.parts for part in re.split(r"[-_.]", name)]
+    return next((PARTS[word] for word in words if word in PARTS), None)
+
+
+def by_shard(path: Path, images: Sequence[Member]) -> dict[str, list[int]] | None:
+    """Split -> places of its images, by the names of several archives; None where they say nothing, or one doesn't."""
+    root = path if path.is_dir() else path.parent
+    named = {place: split_of(PurePosixPath(place.relative_to(root))) for place in {m.place for m in images}}
+    if len(named) < 2 or None in named.values() or "train" not in named.values():
+        return None
+    return _grouped([named[image.place] for image in images])
+
+
+def _grouped(splits: Sequence[str | None]) -> dict[str, list[int]]:
+    """Split -> places of its images."""
+    there = [split for split in ("train", "held_out", "test") if split in splits]
+    return {split: [n for n, one in enumerate(splits) if one == split] for split in there}
+
+
+def _by_top(images: Sequence[Member]) -> dict[str, list[int]] | None:
+    """Split -> places of its images, where every image lies in a folder that is named like a split; else None."""
     tops = [PARTS.get(parts[0].lower()) if len(parts) > 1 else None for parts in unwrapped(m.name for m in images)]
-    if None in tops or "train" not in tops:
-        return {"train": list(range(len(images)))}
-    return {
-        split: [n for n, top in enumerate(tops) if top == split]
-        for split in ("train", "held_out", "test")
-        if split in tops
-    }
+    return None if None in tops or "train" not in tops else _grouped(tops)
 
 
-def _labels(images: Sequence[Member], splits: dict[str, list[int]], index: Member | None) -> Labels | None:
-    """By the index, else by the folders below the splits'."""
-    if index is not None:
-        return by_index(images, index)
-    names = [image.name for image in images]
-    return by_folder(names if len(splits) == 1 else ["/".join(parts[1:]) for parts in unwrapped(names)])
+def _labels(names: Sequence[str], by_top: bool) -> Labels | None:
+    """By the folders, below the splits' where those are on top."""
+    return by_folder(["/".join(parts[1:]) for parts in unwrapped(names)] if by_top else names)
 
 
-def listing(path: Path) -> Listing:
-    """Every image file below a folder or in an archive, by split, labelled.
+def listing(path: Path, there: Sequence[Member]) -> Listing:
+    """Every image file among the files of a folder or of archives, by split, labelled.
 
-    Folders called train, val and test are the splits, if every image lies in one of them; labels are those of a
-    `dataset.json`, else the folders'.
+    Folders called train, val and test are the splits, if every image lies in one of them, and so are several archives
+    with such a word in their names; labels are those of a `dataset.json`, else the folders'.
 
     Raises:
         DataError: if there are none, or the labels are wrong.
     """
-    there = members(path)
     images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
     if not images:
         raise DataError(f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in it and below it.")
     index = min(
         (m for m in there if PurePosixPath(m.name).name == INDEX), key=lambda m: m.name.count("/"), default=None
     )
-    splits = _splits(images)
-    labels = _labels(images, splits, index)
+    tops = _by_top(images)
+    splits = tops or by_shard(path, images) or {"train": list(range(len(images)))}
+    labels = by_index(images, index) if index else _labels([m.name for m in images], bool(tops) and len(splits) > 1)
     whole = Part(images, None if labels is None else labels.numbers)
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
     return Listing(parts, None if labels is None else labels.classes)

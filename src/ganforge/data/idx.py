@@ -13,7 +13,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ganforge.data.images import Array, Source, default_size, fitted, parted
+from ganforge.data.images import Array, Source, arranged
 from ganforge.data.stacked import open_stacked
 from ganforge.errors import DataError
 
@@ -70,7 +70,7 @@ def read_idx(path: Traversable) -> UInt8[Tensor, "..."]:
 def _array(images: Traversable, labels: Traversable | None) -> Array:
     """A pair of files, decoded."""
     pixels = read_idx(images)
-    if pixels.ndim not in (3, 4) or (pixels.ndim == 4 and pixels.shape[3] not in (1, 3)):
+    if pixels.ndim not in (3, 4) or (pixels.ndim == 4 and not 1 <= pixels.shape[3] <= 8):
         raise DataError(f"'{images}' holds an array of shape {tuple(pixels.shape)}, and images are (N, H, W).")
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.permute(0, 3, 1, 2)
     numbers = None if labels is None else read_idx(labels).long()
@@ -79,21 +79,15 @@ def _array(images: Traversable, labels: Traversable | None) -> Array:
     return Array(pixels, numbers)
 
 
-def _fit(array: Array, size: int | None, channels: int | None) -> Array:
-    size = size or default_size({min(array.shape[1:])})
-    return Array(fitted(array.tensor, size, channels or array.shape[0]), array.labels)
-
-
 def _split(
     name: str, train: Array, test: Array | None, size: int | None, channels: int | None, held_out: int | None
 ) -> Source:
     """The last images are held out: a sixth, at most 10,000."""
-    count = parted(name, len(train), held_out, min(len(train) // 6, 10_000))
-    train = _fit(train, size, channels)
-    kept = train.part(slice(len(train) - count, None)) if count else None
     classes = None if train.labels is None else tuple(map(str, range(int(train.labels.max()) + 1)))
-    rest = train.part(slice(0, len(train) - count))
-    return Source(name, rest, kept, None if test is None else _fit(test, size, channels), classes)
+    most = min(len(train) // 6, 10_000)
+    return arranged(
+        name, train, test, classes=classes, held_out=held_out, default=most, size=size, channels=channels
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from ganforge.data.split import Split, Stream
 from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
 
-__all__ = ["Array", "Source", "default_size", "fitted", "parted"]
+__all__ = ["Array", "Source", "arranged", "default_size", "fitted", "parted"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's own grey
 CHUNK = 2048  # images resized at a time
@@ -109,34 +109,78 @@ def default_size(sides: set[int]) -> int:
     return min(1 << (smallest.bit_length() - 1), LARGEST_DEFAULT)
 
 
-def parted(name: str, total: int, held_out: int | None, default: int) -> int:
+def parted(name: str, total: int, held_out: int | None, default: int, *, what: str = "image") -> int:
     """How many images to keep out of training; DataError if that leaves fewer than two to learn from."""
     count = default if held_out is None else held_out
     if total < 2:
-        raise DataError(f"{name!r} holds {total} image: a generator needs at least 2 to learn from, better thousands.")
+        raise DataError(
+            f"{name!r} holds {total} {what}{'s' * (total != 1)}: a generator needs at least 2 to learn from, better "
+            "thousands."
+        )
     if total - count < 2:
         raise DataError(
-            f"held_out = {count} leaves {max(total - count, 0)} of {total} images in {name!r}: set it lower."
+            f"held_out = {count} leaves {max(total - count, 0)} of {total} {what}s in {name!r}: set it lower."
         )
     return count
 
 
-def _grey(images: Tensor) -> Tensor:
-    return (images * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+def _recoloured(images: Tensor, channels: int) -> Tensor:
+    """Of four channels, the last is taken for alpha and laid on white; of three, one becomes their luma."""
+    if images.shape[1] == 4 and channels < 4:
+        alpha = images[:, 3:] / 255
+        images = images[:, :3] * alpha + 255 * (1 - alpha)
+    if images.shape[1] == 3 and channels == 1:
+        images = (images * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return images
 
 
 def _fitted_chunk(images: UInt8[Tensor, "n C H W"], size: int, channels: int) -> UInt8[Tensor, "n c size size"]:
     side = min(images.shape[-2:])
     top, left = ((length - side) // 2 for length in images.shape[-2:])
-    square = images[..., top : top + side, left : left + side].float()
-    square = _grey(square) if channels < images.shape[1] else square
+    square = _recoloured(images[..., top : top + side, left : left + side].float(), channels)
     if side != size:
         square = F.interpolate(square, (size, size), mode="bicubic", antialias=True)
-    return square.round_().clamp_(0, 255).to(torch.uint8).expand(-1, channels, -1, -1)
+    square = square.round_().clamp_(0, 255).to(torch.uint8)
+    if square.shape[1] == channels:
+        return square
+    solid = [torch.full_like(square[:, :1], 255)] if channels == 4 else []
+    return torch.cat([square.expand(-1, 3, -1, -1), *solid], 1)
 
 
 def fitted(images: UInt8[Tensor, "N C H W"], size: int, channels: int) -> UInt8[Tensor, "N c size size"]:
-    """Centre-cropped to a square, resized with antialiasing, turned grey or RGB; as it is where it fits already."""
+    """Centre-cropped to a square, resized with antialiasing, turned grey, RGB or RGBA; as it is where it fits already.
+
+    Raises:
+        DataError: for channels that no rule makes from what is there.
+    """
+    C = images.shape[1]
     if tuple(images.shape[1:]) == (channels, size, size):
         return images
+    if channels != C and not {C, channels} <= {1, 3, 4}:
+        raise DataError(f"images of {C} channel{'s' * (C > 1)} can't be given {channels}: leave out data.channels.")
     return torch.cat([_fitted_chunk(chunk, size, channels) for chunk in images.split(CHUNK)])
+
+
+def arranged(
+    name: str,
+    train: Array,
+    test: Array | None,
+    *,
+    classes: tuple[str, ...] | None,
+    held_out: int | None,
+    default: int,
+    size: int | None,
+    channels: int | None,
+) -> Source:
+    """A set that comes with its own test images, fitted; the last `held_out` of the others (or `default`) are held out.
+
+    Raises:
+        DataError: if that leaves fewer than two to learn from.
+    """
+    count = parted(name, len(train), held_out, default)
+    C, *sides = train.shape
+    size = size or default_size({min(sides)})
+    fit = [part and Array(fitted(part.tensor, size, channels or C), part.labels) for part in (train, test)]
+    assert fit[0] is not None
+    rest = fit[0].part(slice(0, len(train) - count))
+    return Source(name, rest, fit[0].part(slice(len(train) - count, None)) if count else None, fit[1], classes)

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganforge.data.members import Member, unwrapped
 from ganforge.errors import DataError
 
-__all__ = ["INDEX", "Labels", "by_folder", "by_index", "numbered"]
+__all__ = ["INDEX", "Labels", "by_folder", "by_index", "by_words", "numbered"]
 
 MOST = 100_000  # classes
 INDEX = "dataset.json"  # StyleGAN's: {"labels": [["00000/img.png", 3], ...]}
@@ -36,7 +36,7 @@ def by_folder(names: Sequence[str]) -> Labels | None:
     classes = sorted({part[0] for part in parts})
     if len(classes) < 2:
         return None
-    number = {name: place for place, name in enumerate(classes)}
+    number = {name: place for place, name in enumerate(classes)}  # "10" is a folder's name here, not a number
     return Labels(torch.tensor([number[part[0]] for part in parts]), tuple(classes))
 
 
@@ -58,6 +58,23 @@ def by_index(images: Sequence[Member], index: Member) -> Labels | None:
             raise DataError(f"'{index}' has no label for '{name}': add it, or remove {INDEX} to train without labels.")
         numbers.append(class_number(table[str(name)], str(name), index))
     return Labels(torch.tensor(numbers), numbered(max(numbers), str(index)))
+
+
+def by_words(words: Sequence[str], where: str) -> Labels:
+    """Classes by what is written: the numbers themselves where all are whole and from 0, else the words in their order.
+
+    Raises:
+        DataError: if a number counts something else than classes.
+
+    >>> by_words(["rose", "daisy", "rose"], "here").numbers.tolist(), by_words(["7", "0"], "here").numbers.tolist()
+    ([1, 0, 1], [7, 0])
+    """
+    if all(word.isdecimal() for word in words):
+        numbers = [int(word) for word in words]
+        return Labels(torch.tensor(numbers), numbered(max(numbers), where))
+    classes = sorted(set(words))
+    number = {name: place for place, name in enumerate(classes)}
+    return Labels(torch.tensor([number[word] for word in words]), tuple(classes))
 
 
 def read(index: Member) -> dict[str, Any] | None:

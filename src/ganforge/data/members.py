@@ -7,14 +7,17 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from ganforge.errors import DataError
 
-__all__ = ["Member", "is_archive", "members", "unwrapped"]
+__all__ = ["ARCHIVES", "Member", "first_names", "is_archive", "members", "unwrapped"]
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
-ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LARGEST = 2**30  # bytes of one file in an archive: beyond it is no image but a bomb
+KEPT = 8 * 2**30  # bytes of a compressed tar, which can only be read from its beginning
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,10 @@ class Member:
                     return file.read(self.size)
             if self.place.is_dir():
                 return (self.place / self.name).read_bytes()
-            return opened(self.place).read(self.name)
+            archive = opened(self.place)
+            if archive.getinfo(self.name).file_size > LARGEST:
+                raise RuntimeError("it unpacks to more than 1 GiB")
+            return archive.read(self.name)
         except BROKEN as error:
             raise OSError(str(error) or type(error).__name__) from None
 
@@ -64,7 +70,20 @@ def is_archive(path: Path) -> bool:
     """Whether this is a zip or tar file, by its first bytes and, for the compressed kinds of tar, by its name."""
     if not path.is_file():
         return False
-    return zipfile.is_zipfile(path) or (path.name.lower().endswith((*ZIP, *TAR)))
+    return zipfile.is_zipfile(path) or path.name.lower().endswith(ARCHIVES)
+
+
+def first_names(path: Path, count: int) -> list[str]:
+    """The names that an archive begins with, folders among them; fewer where it can't be read."""
+    found = list[str]()
+    try:
+        if zipfile.is_zipfile(path):
+            return opened(path).namelist()[:count]
+        with tarfile.open(path, "r:*") as archive:
+            found.extend(clean(entry.name) for entry in islice(archive, count))
+    except BROKEN:
+        pass  # what is broken is said when it is read
+    return found
 
 
 def members(path: Path) -> list[Member]:
@@ -119,15 +138,26 @@ def in_zip(path: Path) -> Iterator[Member]:
 def in_tar(path: Path) -> Iterator[Member]:
     """Files of a tar archive; where it is compressed, with their contents."""
     try:
-        with tarfile.open(path, "r:") as archive:
-            entries = [entry for entry in archive if entry.isfile()]
-        yield from (Member(path, clean(e.name), e.offset_data, e.size) for e in entries)
+        archive = tarfile.open(path, "r:")  # noqa: SIM115, closed below
     except tarfile.ReadError:
-        with tarfile.open(path, "r:*") as archive:
-            for entry in archive:
-                content = archive.extractfile(entry) if entry.isfile() else None
-                if content is not None:
-                    yield Member(path, clean(entry.name), content=content.read())
+        yield from in_compressed_tar(path)
+        return
+    with archive:
+        entries = [entry for entry in archive if entry.isfile()]
+    yield from (Member(path, clean(e.name), e.offset_data, e.size) for e in entries)
+
+
+def in_compressed_tar(path: Path) -> Iterator[Member]:
+    """Files with their contents; RuntimeError if they are too many to keep."""
+    kept = 0
+    with tarfile.open(path, "r:*") as archive:
+        for entry in archive:
+            kept += entry.size
+            if entry.size > LARGEST or kept > KEPT:
+                raise RuntimeError(f"it unpacks to more than {KEPT >> 30} GiB, or a file of it to more than 1 GiB")
+            content = archive.extractfile(entry) if entry.isfile() else None
+            if content is not None:
+                yield Member(path, clean(entry.name), content=content.read())
 
 
 def clean(name: str) -> str:

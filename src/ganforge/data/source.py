@@ -2,18 +2,20 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from ganforge.data import folder, parquet
+from ganforge.data import folder, parquet, shards
 from ganforge.data.array import is_array, open_array
+from ganforge.data.cifar import is_cifar, open_cifar
 from ganforge.data.files import Listing, decoded
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
-from ganforge.data.members import is_archive
+from ganforge.data.members import is_archive, members
 from ganforge.data.packed import is_pack, open_pack
 from ganforge.data.points import TOYS
+from ganforge.data.table import is_table, open_table
 from ganforge.errors import DataError
 
 __all__ = ["NAMED", "listed", "open_source"]
@@ -23,7 +25,7 @@ NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
-    "a .npy/.npz array, or a packed set"
+    "WebDataset shards, CIFAR's own files, a .npy/.npz array, a packed set, or a .csv of points"
 )
 
 
@@ -34,7 +36,12 @@ def open_source(
         int | None, Field(description="height and width to train at; by default chosen by looking", ge=4)
     ] = None,
     channels: Annotated[
-        Literal[1, 3] | None, Field(description="1 for grey, 3 for colour; by default chosen by looking")
+        int | None,
+        Field(
+            description="1 for grey, 3 for colour, 2 or 4 with alpha; default 1 or 3 by looking, arrays' own up to 8",
+            ge=1,
+            le=8,
+        ),
     ] = None,
     held_out: Annotated[
         int | None,
@@ -47,9 +54,10 @@ def open_source(
     """A data set, opened and split; the arguments are a recipe's [data].
 
     "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
-    folder or an archive (zip, tar) and below it, IDX files (in a folder, or one), a NumPy array. Labels come from a
-    `dataset.json`, else from the folders. Images are cropped to their central square
-    and resized with antialiasing; in memory as uint8 if they fit.
+    folder or an archive (zip, tar) and below it, many such archives (in a folder, or as name-{000..009}.tar), IDX
+    files (in a folder, or one), CIFAR's own, a NumPy array. Labels come from a `dataset.json`, from files beside the
+    images in an archive (.cls, or .json: WebDataset), else from the folders. Images are cropped to their central square
+    and resized with antialiasing; in memory as uint8 if they fit. A table (.csv, .tsv) holds points.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
@@ -63,10 +71,14 @@ def open_source(
     try:
         if is_array(path):
             return open_array(path, **fit)
+        if is_table(path):
+            return open_table(path, **fit)
         if is_pack(path):
             return open_pack(path, **fit)
         if path.exists() and is_idx(path):
             return open_idx(path, **fit)
+        if path.exists() and is_cifar(path):
+            return open_cifar(path, **fit)
         if (found := listed(path, memory=memory)) is not None:
             return decoded(str(path), found, memory=memory, **fit)
     except PermissionError as error:
@@ -80,11 +92,17 @@ def listed(path: Path, *, memory: float) -> Listing | None:
     Raises:
         DataError: if it should be one and can't be read.
     """
-    if is_array(path) or is_pack(path) or not path.exists() or is_idx(path):
+    if is_array(path) or is_table(path) or is_pack(path):
         return None
-    if parquet.is_parquet(path):
+    if path.exists() and (is_idx(path) or is_cifar(path)):
+        return None
+    if path.exists() and parquet.is_parquet(path):
         return parquet.listing(path, memory=memory)
-    return folder.listing(path) if path.is_dir() or is_archive(path) else None
+    archives = shards.shards(path) or ([path] if path.is_dir() or is_archive(path) else [])
+    there = [member for archive in archives for member in members(archive)]
+    if not archives:
+        return None
+    return shards.listing(path, there) if shards.is_web(there) else folder.listing(path, there)
 
 
 def _unusable(source: str, path: Path) -> DataError:

@@ -16,10 +16,11 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ganforge.data.files import BEARABLE, UNREADABLE, opaque, reason
+from ganforge.data.files import BEARABLE
 from ganforge.data.images import Source
 from ganforge.data.members import Member
 from ganforge.data.packed import check, is_pack
+from ganforge.data.picture import UNREADABLE, opaque, reason
 from ganforge.data.points import TOYS
 from ganforge.data.source import listed, open_source
 from ganforge.errors import DataError
@@ -87,6 +88,7 @@ class Survey:
     near: list[tuple[str, str]] = field(default_factory=list)
     constant: list[str] = field(default_factory=list)
     bordered: int = 0
+    dims: int = 0
 
     @property
     def readable(self) -> int:
@@ -114,7 +116,8 @@ class Survey:
         if few := [f"{name} ({n})" for name, n in self.classes.items() if n <= 10]:
             yield f"{len(few)} classes have ten images or fewer, too few to learn one from: {', '.join(few[:5])}"
         if self.constant:
-            yield f"{len(self.constant):,} images are of one colour, empty perhaps: {', '.join(self.constant[:3])}"
+            what = "coordinates are the same in all points" if self.dims else "images are of one colour, empty perhaps"
+            yield f"{len(self.constant):,} {what}: {', '.join(self.constant[:3])}"
         if doubles := sum(len(group) - 1 for group in self.copies):
             yield (
                 f"{doubles:,} images are exact copies of another, which is seen that much more often: "
@@ -158,11 +161,21 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
         if is_pack(path):
             check(path)
         opened = open_source(source=source)
+        if opened.unit == "points":
+            return of_points(source, opened), []
         return counted(source, splits_of(opened), from_tensors(opened), labels_of(opened), progress)
     files = [file for part in found.parts.values() for file in part.files]
     splits = {split: len(part.files) for split, part in found.parts.items()}
     classes = class_counts(found.parts["train"].labels, found.classes)
     return counted(source, splits, from_files(files, path), classes, progress)
+
+
+def of_points(name: str, source: Source) -> Survey:
+    """What can be said of points: how many, which classes, and coordinates that never change."""
+    points = source.train.tensor
+    assert points is not None
+    still = [f"coordinate {n + 1}" for n in (points == points[0]).all(0).nonzero()[:, 0].tolist()]
+    return Survey(name, splits_of(source), labels_of(source), constant=still, dims=points.shape[1])
 
 
 def splits_of(source: Source) -> dict[str, int]:
@@ -188,8 +201,13 @@ def from_tensors(source: Source) -> Iterator[tuple[str, Image.Image | Exception]
     for name in splits_of(source):
         part = getattr(source, name)
         for number, pixels in enumerate(part.tensor):
-            array = pixels.permute(1, 2, 0).numpy()
-            yield f"{name} {number}", Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)
+            yield f"{name} {number}", shown(pixels.permute(1, 2, 0).numpy())
+
+
+def shown(array: np.ndarray) -> Image.Image:
+    """An image (H, W, C); of channels that are no colours, the first, or the first three."""
+    C = array.shape[2]
+    return Image.fromarray(np.ascontiguousarray(array[..., 0] if C < 3 else array if C == 4 else array[..., :3]))
 
 
 def from_files(files: list[Member], path: Path) -> Iterator[tuple[str, Image.Image | Exception]]:

@@ -36,7 +36,8 @@ def grid(
     """One picture of N small ones, row by row.
 
     Args:
-        images: N >= 1 images of 1 (grey), 3 (RGB) or 4 (RGBA) channels.
+        images: N >= 1 images of 1 (grey), 3 (RGB) or 4 (RGBA) channels; of 2 or more than 4, the first is shown, or
+            the first three.
         columns: images in a row; near-square by default.
         padding: pixels around each image, not enlarged.
         scale: how many pixels wide a pixel is drawn; by default as many as keep an image within 64, so that digits of
@@ -45,6 +46,7 @@ def grid(
     >>> grid(torch.zeros(10, 1, 28, 28, dtype=torch.uint8)).size
     (234, 176)
     """
+    images = images if images.shape[1] in MODES else images[:, : 1 if images.shape[1] == 2 else 3]
     N, C, H, W = images.shape
     columns = min(N, columns or math.ceil(math.sqrt(N)))
     scale = scale or max(1, READABLE // max(H, W))

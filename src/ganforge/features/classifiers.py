@@ -1,56 +1,27 @@
-"""Samples to features: the embedded classifiers, points as they are, statistics that never hold all features.
+"""Small classifiers whose weights lie in the package: of digits, of colour pictures, of stacks of digits."""
 
-A GAN is judged in the space of a classifier's penultimate layer, where a distance means "looks like another thing" and
-not "has other pixels". Two classifiers lie in the package, so judging never touches the network: `mnist` for grey
-images and `cifar10` for colour ones. Numbers from different extractors can't be compared, which is why each carries a
-name and a digest of its weights. Points in few dimensions are their own features: `points`.
-"""
-
-import difflib
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial, reduce
+from functools import reduce
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import torch
-from jaxtyping import Float, Float64, Num
+from jaxtyping import Float, Num
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ganforge.errors import CheckpointError, DataError, RecipeError
+from ganforge.errors import CheckpointError, DataError
+from ganforge.features.extractor import Features
+from ganforge.features.images import in_unit_range, recoloured, resized
 
-__all__ = [
-    "EXTRACTORS",
-    "Classifier",
-    "ClassifierFeatures",
-    "Extractor",
-    "Features",
-    "GaussianStatistics",
-    "PointFeatures",
-    "RunningGaussian",
-    "StackedFeatures",
-    "extractor",
-    "extractor_for",
-    "load_classifier",
-]
+__all__ = ["Classifier", "ClassifierFeatures", "StackedFeatures", "embedded", "load_classifier"]
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
 CHUNK = 256  # images at once: the activations of one chunk stay near the caches
-
-
-class Features(NamedTuple):
-    """What a classifier says of B images: its penultimate layer, and the logits of its K classes."""
-
-    features: Float[Tensor, "B D"]
-    logits: Float[Tensor, "B K"]
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -120,46 +91,6 @@ def fused(network: Classifier) -> Classifier:
     return network
 
 
-def in_unit_range(images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-    """Bytes to [-1, 1]; what is float already stands there."""
-    return images.float() if images.is_floating_point() else images.float() / 127.5 - 1
-
-
-def recoloured(x: Float[Tensor, "B C H W"], channels: int) -> Float[Tensor, "B K H W"]:
-    """Grey to three equal channels, or colour to its luma."""
-    if x.shape[1] == channels:
-        return x
-    if x.shape[1] == 1:
-        return x.expand(-1, channels, -1, -1)
-    if x.shape[1] == 3 and channels == 1:
-        return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    raise DataError(f"images with {x.shape[1]} channels can't be judged; give grey (1) or RGB (3) ones")
-
-
-def resized(x: Float[Tensor, "B C H W"], size: tuple[int, int]) -> Float[Tensor, "B C h w"]:
-    """Antialiased bilinear, the form whose numbers don't depend on a library's taste (Parmar et al., 2022)."""
-    return x if x.shape[2:] == size else F.interpolate(x, size, mode="bilinear", antialias=True)
-
-
-@runtime_checkable
-class Extractor(Protocol):
-    """What turns samples into features, by a name that fixes them.
-
-    Attributes:
-        name: what it is called in a protocol's name.
-        digest: 12 hex digits of its weights, or "none" where there are none.
-        classes: the names of its classes; none where it knows no classes.
-    """
-
-    name: str
-    digest: str
-    classes: tuple[str, ...]
-
-    def __call__(self, samples: Num[Tensor, "B ..."], /) -> Features:
-        """Features (B, D) and logits (B, K) on the CPU."""
-        ...
-
-
 class ClassifierFeatures:
     """A frozen classifier that takes images of any size, grey or colour, bytes or floats in [-1, 1].
 
@@ -168,7 +99,7 @@ class ClassifierFeatures:
     share of right answers on the test split. Images of another shape are turned grey or tripled, then resized with
     antialiasing. The answer lies on the CPU, where the float64 statistics are taken.
 
-    >>> judge = extractor("mnist")
+    >>> judge = embedded("mnist")
     >>> judge(torch.zeros(5, 3, 32, 32, dtype=torch.uint8)).logits.shape
     torch.Size([5, 10])
     """
@@ -233,96 +164,6 @@ class StackedFeatures:
         return Features(found.features.unflatten(0, (-1, self.channels)).flatten(1), logits)
 
 
-class PointFeatures:
-    """Points as their own features: figures are then in the data's own units.
-
-    >>> PointFeatures()(torch.ones(5, 2)).features.shape
-    torch.Size([5, 2])
-    """
-
-    name, digest = "points", "none"
-    classes: tuple[str, ...] = ()
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
-
-    def __call__(self, samples: Num[Tensor, "B ..."]) -> Features:
-        """The points (B, D), flat, in float32, and no logits (B, 0)."""
-        return Features(samples.flatten(1).float().cpu(), torch.empty(len(samples), 0))
-
-
 def embedded(name: str, device: torch.device | str = "cpu") -> ClassifierFeatures:
     """An extractor whose weights lie in the package."""
     return ClassifierFeatures(name, Path(str(files("ganforge") / "assets/classifiers" / f"{name}.safetensors")), device)
-
-
-EXTRACTORS: dict[str, Callable[..., Extractor]] = {
-    "mnist": partial(embedded, "mnist"),
-    "cifar10": partial(embedded, "cifar10"),
-    "stacked_mnist": partial(StackedFeatures, "mnist"),
-    "points": PointFeatures,
-}
-
-
-def extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
-    """The extractor of that name, on that device; raises `RecipeError` with the nearest name if there is none."""
-    if name not in EXTRACTORS:
-        near = difflib.get_close_matches(name, EXTRACTORS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(EXTRACTORS)}"
-        raise RecipeError(f"no feature extractor is called '{name}'; {hint}")
-    return EXTRACTORS[name](device=device)
-
-
-def extractor_for(shape: tuple[int, ...]) -> str:
-    """The name of the extractor that fits samples of a shape: images (C, H, W), or points (D,).
-
-    >>> extractor_for((1, 28, 28)), extractor_for((3, 64, 64)), extractor_for((2,))
-    ('mnist', 'cifar10', 'points')
-    """
-    if len(shape) == 1:
-        return "points"
-    return "mnist" if shape[0] == 1 else "cifar10"
-
-
-@dataclass(frozen=True)
-class GaussianStatistics:
-    """Mean (D,) and unbiased covariance (D, D) of `count` feature vectors: all that a Fréchet distance looks at."""
-
-    count: int
-    mean: Float64[Tensor, " D"]
-    covariance: Float64[Tensor, "D D"]
-
-
-class RunningGaussian:
-    """Mean and covariance of features that arrive in chunks, in memory of D² whatever their number.
-
-    Each chunk is centred on its own mean before its scatter is taken, and merged by the pairwise formula, so a mean far
-    from zero costs no digits and the result doesn't depend on how the features were cut (Chan, Golub and LeVeque 1983,
-    "Algorithms for computing the sample variance", equation 2.1 for matrices).
-
-    >>> running = RunningGaussian(dim=1)
-    >>> running.update(torch.tensor([[1.0], [2.0]]))
-    >>> running.update(torch.tensor([[3.0]]))
-    >>> running.result().mean.item(), running.result().covariance.item()
-    (2.0, 1.0)
-    """
-
-    def __init__(self, dim: int) -> None:
-        self.count = 0
-        self.mean = torch.zeros(dim, dtype=torch.float64)
-        self.scatter = torch.zeros(dim, dim, dtype=torch.float64)
-
-    def update(self, features: Float[Tensor, "B D"]) -> None:
-        """Adds B feature vectors."""
-        if not len(features):
-            return
-        chunk = features.detach().cpu().double()
-        total, mean = self.count + len(chunk), chunk.mean(0)
-        centred, shift = chunk - mean, mean - self.mean
-        self.scatter += centred.T @ centred + torch.outer(shift, shift) * (self.count * len(chunk) / total)
-        self.mean += shift * (len(chunk) / total)
-        self.count = total
-
-    def result(self) -> GaussianStatistics:
-        """The statistics so far; a covariance of fewer than two vectors is zero."""
-        return GaussianStatistics(self.count, self.mean.clone(), self.scatter / max(self.count - 1, 1))

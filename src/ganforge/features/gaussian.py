@@ -1,0 +1,53 @@
+"""Mean and covariance of features that arrive in chunks, without ever holding all of them."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+__all__ = ["GaussianStatistics", "RunningGaussian"]
+
+
+@dataclass(frozen=True)
+class GaussianStatistics:
+    """Mean (D,) and unbiased covariance (D, D) of `count` feature vectors: all that a Fréchet distance looks at."""
+
+    count: int
+    mean: Float64[Tensor, " D"]
+    covariance: Float64[Tensor, "D D"]
+
+
+class RunningGaussian:
+    """Mean and covariance of features that arrive in chunks, in memory of D² whatever their number.
+
+    Each chunk is centred on its own mean before its scatter is taken, and merged by the pairwise formula, so a mean far
+    from zero costs no digits and the result doesn't depend on how the features were cut (Chan, Golub and LeVeque 1983,
+    "Algorithms for computing the sample variance", equation 2.1 for matrices).
+
+    >>> running = RunningGaussian(dim=1)
+    >>> running.update(torch.tensor([[1.0], [2.0]]))
+    >>> running.update(torch.tensor([[3.0]]))
+    >>> running.result().mean.item(), running.result().covariance.item()
+    (2.0, 1.0)
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.count = 0
+        self.mean = torch.zeros(dim, dtype=torch.float64)
+        self.scatter = torch.zeros(dim, dim, dtype=torch.float64)
+
+    def update(self, features: Float[Tensor, "B D"]) -> None:
+        """Adds B feature vectors."""
+        if not len(features):
+            return
+        chunk = features.detach().cpu().double()
+        total, mean = self.count + len(chunk), chunk.mean(0)
+        centred, shift = chunk - mean, mean - self.mean
+        self.scatter += centred.T @ centred + torch.outer(shift, shift) * (self.count * len(chunk) / total)
+        self.mean += shift * (len(chunk) / total)
+        self.count = total
+
+    def result(self) -> GaussianStatistics:
+        """The statistics so far; a covariance of fewer than two vectors is zero."""
+        return GaussianStatistics(self.count, self.mean.clone(), self.scatter / max(self.count - 1, 1))
