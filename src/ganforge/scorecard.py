@@ -100,19 +100,20 @@ def lines(record: Mapping[str, Any]) -> Iterator[Line]:
 def sentence(name: str, found: Mapping[str, Any], floor: Mapping[str, Any]) -> str:
     """What a figure says, beside what real images reach."""
     value, level = found[name], floor[name]
+    meaning = f"{MEANINGS[name][:1].upper()}{MEANINGS[name][1:]}."
     if value is None:
         return "There are too few images for it."
     if level is None:
-        return f"{MEANINGS[name].capitalize()}."
+        return meaning
     error = found.get(f"{name}_error") or 0.0
     said = SENTENCES[name](value, level, error) if name in SENTENCES else ""
-    return said or f"{MEANINGS[name].capitalize()}."
+    return said or meaning
 
 
 def times(value: float, level: float, error: float) -> str:
     """A distance as a multiple of the floor."""
     if level <= NOWHERE:
-        return "Lower is better; real images reach 0."
+        return f"Lower is better; real images reach {level:.3g}."
     ratio = value / level
     if ratio < 1.2:
         return "Lower is better; as near to real images as other real images are."
@@ -128,6 +129,7 @@ def errors(value: float, level: float, error: float) -> str:
 
 SENTENCES: dict[str, Callable[[float, float, float], str]] = {
     "frechet_distance": times,
+    "frechet_infinity": times,
     "sliced_distance": times,
     "mode_distance": times,
     "kernel_distance": errors,
