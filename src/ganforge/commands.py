@@ -198,7 +198,7 @@ def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str
 
 def packed(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
     """Decode a data set once and write it as a packed one."""
-    keys = [f"data.source={path}", "data.memory=0", *(f"data.{setting}" for setting in settings)]
+    keys = [f"data.source={path}", "data.memory=0", "data.cache=0", *(f"data.{setting}" for setting in settings)]
     source = resolve(override(load_recipe(), keys))["data"]()
     with view.bar(f"packing {path}", 1.0) as advance:
         left_out = write_pack(source, out, progress=advance)

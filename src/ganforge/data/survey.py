@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ganforge.data.cache import copies
 from ganforge.data.files import BEARABLE
 from ganforge.data.images import Source
 from ganforge.data.members import Member
@@ -89,6 +90,7 @@ class Survey:
     constant: list[str] = field(default_factory=list)
     bordered: int = 0
     dims: int = 0
+    packs: list[str] = field(default_factory=list)
 
     @property
     def readable(self) -> int:
@@ -167,7 +169,8 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
     files = [file for part in found.parts.values() for file in part.files]
     splits = {split: len(part.files) for split, part in found.parts.items()}
     classes = class_counts(found.parts["train"].labels, found.classes)
-    return counted(source, splits, from_files(files, path), classes, progress)
+    looked, sheet = counted(source, splits, from_files(files, path), classes, progress)
+    return replace(looked, packs=list(map(str, copies(path)))), sheet
 
 
 def of_points(name: str, source: Source) -> Survey:
