@@ -138,6 +138,8 @@ def evaluate(
 ) -> None:
     """Judge a generator, or images that lie there."""
     maker, source, own = judged_pair(what, against, device)
+    if isinstance(maker, Album) and source.unit == "images":
+        view.say(f"{what} is judged at the size and in the channels of {against}: {'×'.join(map(str, source.shape))}")
     name = extractor_name(source, extractor or own)
     split = split or reporting_split(source)
     with view.bar(f"judging {maker.name}", 1.0) as advance:
