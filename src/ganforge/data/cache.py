@@ -79,7 +79,12 @@ def find(path: Path, fit: Settings) -> Source | None:
     """The source, from its packed copy; None where there is no whole one."""
     there = path.exists() or expanded(path)
     copy = place(path, fit) if there and home() else None
-    if copy is None or not is_pack(copy):
+    return None if copy is None else opened(copy, path)
+
+
+def opened(copy: Path, path: Path) -> Source | None:
+    """What a copy holds, if it is there and whole."""
+    if not is_pack(copy):
         return None
     try:
         source = open_pack(copy, size=None, channels=None, held_out=None)
@@ -109,7 +114,7 @@ def cached(path: Path, listing: Listing, fit: Settings, *, memory: float, cache:
         copy.parent.mkdir(parents=True, exist_ok=True)
         if weight <= min(cache * GIB, shutil.disk_usage(copy.parent).free / 2):
             with locked(copy):
-                found = find(path, fit) or packed(source, copy, path, fit)
+                found = opened(copy, path) or packed(source, copy, path)
             make_room(copy, cache * GIB)
             if found is not None:
                 return found
@@ -119,7 +124,7 @@ def cached(path: Path, listing: Listing, fit: Settings, *, memory: float, cache:
     return dataclasses.replace(source, notes=(*source.notes, *notes))
 
 
-def packed(source: Source, copy: Path, path: Path, fit: Settings) -> Source | None:
+def packed(source: Source, copy: Path, path: Path) -> Source | None:
     """The source, packed."""
     unfinished = copy.with_name(f".tmp-{os.getpid()}-{threading.get_ident()}-{copy.name}")
     if fcntl is not None:  # alone: what is there is what killed processes left, or isn't whole
@@ -133,7 +138,7 @@ def packed(source: Source, copy: Path, path: Path, fit: Settings) -> Source | No
             os.rename(unfinished, copy)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return find(path, fit)
+    return opened(copy, path)
 
 
 @contextlib.contextmanager
