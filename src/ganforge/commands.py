@@ -165,6 +165,8 @@ def evaluate(
         check_ending(scorecard)
     run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
+    if isinstance(maker, Album) and source.unit == "images":
+        view.say(f"{what} is judged at the size and in the channels of {against}: {'×'.join(map(str, source.shape))}")
     judge = feature_extractor(extractor_name(source, extractor or own), device=str(device_named(device)))
     options: dict[str, Any] = {
         "split": split or reporting_split(source),
@@ -282,7 +284,7 @@ def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str
 
 def packed(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
     """Decode a data set once and write it as a packed one."""
-    keys = [f"data.source={path}", "data.memory=0", *(f"data.{setting}" for setting in settings)]
+    keys = [f"data.source={path}", "data.memory=0", "data.cache=0", *(f"data.{setting}" for setting in settings)]
     source = resolve(override(load_recipe(), keys))["data"]()
     with view.bar(f"packing {path}", 1.0) as advance:
         left_out = write_pack(source, out, progress=advance)

@@ -276,6 +276,8 @@ def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
         stdout.print(f"  [dim]and {len(found.classes) - MOST_CLASSES:,} more; --json has all[/dim]")
     for warning in found.warnings():
         stdout.print(f"to mind: {warning}", style="yellow", soft_wrap=True, markup=False)
+    for pack in found.packs:
+        text(f"packed copy: {pack}")
     if sheet is not None:
         text(f"contact sheet: {sheet}")
 

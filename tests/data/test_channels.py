@@ -151,7 +151,7 @@ def test_channels_are_made_where_a_rule_says_how(tmp_path: Path, there: int, wan
 @pytest.mark.parametrize(("there", "wanted"), [(1, 2), (6, 3), (3, 8), (2, 1)])
 def test_others_are_refused(tmp_path: Path, there: int, wanted: int) -> None:
     with pytest.raises(
-        DataError, match=rf"images of {there} channels? can't be given {wanted}: leave out data.channels"
+        DataError, match=rf"images of {there} channels? can't be turned into {wanted}: give ones that fit"
     ):
         saved(tmp_path, np.zeros((4, 16, 16, there), np.uint8), channels=wanted)
 

@@ -132,6 +132,14 @@ def test_plain_data_is_read_in_every_protocol(protocol: int) -> None:
     assert found["names"] == value["names"]
 
 
+def test_what_python_2_wrote_is_read() -> None:
+    dtype = rb"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    array = rb"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x02K\x03\x86"
+    opcodes = rb"\x80\x02}U\x04data" + array + dtype + rb"\x89U\x06abcdeftbs."
+    found = unpickled(opcodes.decode("unicode_escape").encode("latin1"), "here")
+    assert found[b"data"].tolist() == [[97, 98, 99], [100, 101, 102]]
+
+
 @pytest.mark.parametrize("data", [b"", b"\x80", b"no pickle at all", b"\x80\x04X\xff\xff\xff\x7f", b"cos\nsystem\n"])
 def test_rubbish_is_a_sentence(data: bytes) -> None:
     with pytest.raises(DataError, match=r"'here' (is a broken pickle|asks to run)"):

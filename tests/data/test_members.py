@@ -165,7 +165,7 @@ def test_few_broken_files_are_left_out_and_named(tmp_path: Path) -> None:
     assert by_grey(source) == {grey: grey // 100 for grey in set(range(200)) - {7, 111}}
     (note,) = source.notes
     assert note.startswith("left out 2 files that can't be read: ")
-    assert "007.png' (no known format)" in note
+    assert "007.png' (the file is empty)" in note
     (folder / "a" / "008.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"007\.png.*, nor 2 other files: repair or remove it"):
         opened(folder)

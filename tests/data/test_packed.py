@@ -68,7 +68,7 @@ def test_broken_images_are_left_out_and_many_are_refused(tmp_path: Path) -> None
     folder = fill(tmp_path / "set", 120)
     (folder / "a" / "007.png").write_bytes(b"")
     (reason,) = write_pack(opened(folder, memory=0.0), tmp_path / "pack")
-    assert "007.png' cannot be read as an image (no known format)" in reason
+    assert "007.png' cannot be read as an image (the file is empty)" in reason
     assert same(opened(folder), opened(tmp_path / "pack"))
     for number in range(20, 24):
         (folder / "a" / f"{number:03}.png").write_bytes(b"")
@@ -130,10 +130,12 @@ def test_a_look_at_a_pack_checks_every_byte(tmp_path: Path) -> None:
         (pack / name).write_bytes(whole)
 
 
-def test_labels_of_one_split_alone_are_not_packed(tmp_path: Path) -> None:
+def test_a_split_without_labels_has_none_in_the_pack(tmp_path: Path) -> None:
     labelled = opened(fill(tmp_path / "set", 20))
     bare = Array(labelled.train.tensor[:5])
     write_pack(Source("half", labelled.train, None, bare, labelled.classes), tmp_path / "pack")
     packed = opened(tmp_path / "pack")
-    assert (packed.classes, packed.train.labels) == (None, None)
+    assert packed.classes == labelled.classes
+    assert torch.equal(packed.train.labels, labelled.train.labels)
+    assert packed.test.labels is None
     assert [len(packed.train), len(packed.test)] == [36, 5]

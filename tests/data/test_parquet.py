@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 import torch
@@ -137,3 +138,33 @@ def test_a_table_beside_images_is_none_of_them(tmp_path: Path) -> None:
     for number in range(10):
         (tmp_path / f"{number}.png").write_bytes(encoded(number))
     assert len(opened(tmp_path).train) == 9
+
+
+def saved_to_disk(made: pa.Table, folder: Path, *, stream: bool = True) -> Path:
+    """As `datasets.save_to_disk` lays a set out."""
+    folder.mkdir(parents=True)
+    opener = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with opener(str(folder / "data-00000-of-00001.arrow"), made.schema) as writer:
+        writer.write_table(made)
+    (folder / "state.json").write_text("{}")
+    (folder / "dataset_info.json").write_text("{}")
+    return folder
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("memory", [4.0, 0.0])
+def test_a_set_saved_to_disk(tmp_path: Path, stream: bool, memory: float) -> None:
+    saved_to_disk(table(range(20)), tmp_path / "set" / "train", stream=stream)
+    saved_to_disk(table(range(30, 35)), tmp_path / "set" / "test", stream=stream)
+    (tmp_path / "set" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    source = opened(tmp_path / "set", memory=memory, held_out=0)
+    assert (reds(source.train), reds(source.test)) == (list(range(20)), list(range(30, 35)))
+    assert source.classes == tuple(NAMES)
+    assert len(opened(tmp_path / "set" / "train" / "data-00000-of-00001.arrow", held_out=0).train) == 20
+
+
+def test_an_arrow_file_that_is_cut(tmp_path: Path) -> None:
+    file = saved_to_disk(table(range(20)), tmp_path / "set") / "data-00000-of-00001.arrow"
+    file.write_bytes(file.read_bytes()[:700])
+    with pytest.raises(DataError, match=r"arrow' cannot be read as Arrow \("):
+        opened(tmp_path / "set")

@@ -1,8 +1,6 @@
 """Image files, decoded: all at once where they fit into memory, else whenever they are read."""
 
 import os
-import sys
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from ganforge.data.bar import bar
 from ganforge.data.images import Array, Source, default_size, parted
 from ganforge.data.members import Member
 from ganforge.data.picture import MODES, UNREADABLE, Glance, glance, reason
@@ -24,7 +23,6 @@ __all__ = ["BEARABLE", "Files", "Listing", "Part", "decoded"]
 
 SAMPLE = 64  # files glanced at to choose a size and grey or colour
 SPLIT_SEED = 0  # which images are held out is the same in every run
-PATIENCE = 1.0  # seconds before a progress bar appears
 BEARABLE = 0.01  # of the files may be broken: they are left out, and named
 NAMED = 3  # of them, by name
 
@@ -86,15 +84,10 @@ def _remarks(looks: Sequence[Glance], channels: int) -> Iterator[str]:
 
 
 def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
-    """The items, with a progress bar on stderr if they take long and somebody is watching."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    start = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("decoding images", total=total, visible=False)
+    """The items, with a progress bar."""
+    with bar("decoding images", float(total)) as advance:
         for item in items:
-            bar.update(task, advance=1, visible=time.monotonic() - start > PATIENCE)
+            advance(1.0)
             yield item
 
 

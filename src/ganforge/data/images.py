@@ -157,7 +157,7 @@ def fitted(images: UInt8[Tensor, "N C H W"], size: int, channels: int) -> UInt8[
     if tuple(images.shape[1:]) == (channels, size, size):
         return images
     if channels != C and not {C, channels} <= {1, 3, 4}:
-        raise DataError(f"images of {C} channel{'s' * (C > 1)} can't be given {channels}: leave out data.channels.")
+        raise DataError(f"images of {C} channel{'s' * (C > 1)} can't be turned into {channels}: give ones that fit.")
     return torch.cat([_fitted_chunk(chunk, size, channels) for chunk in images.split(CHUNK)])
 
 

@@ -16,6 +16,7 @@ __all__ = ["ARCHIVES", "Member", "first_names", "is_archive", "members", "unwrap
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+BLOCK = 512  # bytes of a tar's header; of zeros, its end
 LARGEST = 2**30  # bytes of one file in an archive: beyond it is no image but a bomb
 KEPT = 8 * 2**30  # bytes of a compressed tar, which can only be read from its beginning
 
@@ -57,7 +58,8 @@ class Member:
                 raise RuntimeError("it unpacks to more than 1 GiB")
             return archive.read(self.name)
         except BROKEN as error:
-            raise OSError(str(error) or type(error).__name__) from None
+            words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise OSError(words or type(error).__name__) from None
 
 
 @lru_cache(maxsize=8)
@@ -144,6 +146,11 @@ def in_tar(path: Path) -> Iterator[Member]:
         return
     with archive:
         entries = [entry for entry in archive if entry.isfile()]
+        end = archive.offset
+    with path.open("rb") as file:  # tarfile takes a cut or broken header for the end
+        file.seek(end)
+        if file.read(BLOCK) != bytes(BLOCK):
+            raise tarfile.ReadError("unexpected end of data")
     yield from (Member(path, clean(e.name), e.offset_data, e.size) for e in entries)
 
 

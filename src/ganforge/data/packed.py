@@ -1,7 +1,8 @@
 """Packed sets: all pixels of a data set in one file that is mapped into memory; what `ganforge data --pack` writes.
 
 A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin`, int64, (N,), where
-there are labels; and `pack.json`, which says the shape, the splits' sizes, the classes and a SHA-256 of each file.
+there are labels (-1 in a split that has none); and `pack.json`, which says the shape, the splits' sizes, the classes, a
+SHA-256 of each file, and what is to be noted of the set.
 """
 
 import hashlib
@@ -100,7 +101,8 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
     if (size or H, channels or C) != (H, C):
         parts = {k: Array(fitted(part.tensor, size or H, channels or C), part.labels) for k, part in parts.items()}
     classes = None if index["classes"] is None else tuple(index["classes"])
-    return Source(str(path), parts["train"], parts.get("held_out"), parts.get("test"), classes)
+    notes = tuple(map(str, index.get("notes", ())))
+    return Source(str(path), parts["train"], parts.get("held_out"), parts.get("test"), classes, notes=notes)
 
 
 def split_up(
@@ -111,6 +113,7 @@ def split_up(
     for split, count in counts.items():
         place = slice(start, start + count)
         if count:
-            parts[split] = Array(pixels[place], None if labels is None else labels[place])
+            mine = None if labels is None or labels[start] < 0 else labels[place]
+            parts[split] = Array(pixels[place], mine)
         start += count
     return parts

@@ -1,4 +1,5 @@
-"""Parquet files in the layout of Hugging Face `datasets`: encoded images in a column, class numbers in another."""
+"""Parquet as Hugging Face `datasets` writes it, and the Arrow files of its `save_to_disk`: images in a column, class
+numbers in another."""
 
 import json
 from collections.abc import Callable
@@ -16,15 +17,19 @@ from ganforge.errors import DataError
 __all__ = ["is_parquet", "listing"]
 
 MAGIC = b"PAR1"
+PARQUET, ARROW = ".parquet", ".arrow"
+WHOLE = b"ARROW1"  # how an Arrow file begins that is no stream
 GIB = 2**30
 ENCODED = 4.0  # GiB of encoded images that any machine may be asked to hold
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether this is a Parquet file, or a folder that holds some and no image files."""
+    """Whether this is a Parquet or Arrow file, or a folder that holds some and no image files."""
     if path.is_dir():
         suffixes = {Path(member.name).suffix.lower() for member in members(path)}
-        return ".parquet" in suffixes and not suffixes & SUFFIXES
+        return bool(suffixes & {PARQUET, ARROW}) and not suffixes & SUFFIXES
+    if path.suffix.lower() == ARROW:
+        return True
     with path.open("rb") as file:
         return file.read(4) == MAGIC
 
@@ -36,16 +41,17 @@ def split_of(file: Path) -> str:
 
 
 def pyarrow() -> Any:
-    """The library's Parquet module.
+    """The library, with its modules for Parquet and for Arrow's own files.
 
     Raises:
         DataError: where it isn't installed, with the extra that brings it.
     """
     try:
+        import pyarrow.ipc
         import pyarrow.parquet
     except Exception as error:  # whatever a broken installation raises
         raise DataError(f"Parquet files need pyarrow ({error}): pip install 'ganforge[parquet]'") from None
-    return pyarrow.parquet
+    return pyarrow
 
 
 def listing(path: Path, *, memory: float) -> Listing:
@@ -57,7 +63,8 @@ def listing(path: Path, *, memory: float) -> Listing:
     Raises:
         DataError: for files that can't be read, hold no images, or are larger.
     """
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    there = [path / member.name for member in members(path)] if path.is_dir() else [path]
+    files = [file for file in there if file.suffix.lower() in (PARQUET, ARROW) or not path.is_dir()]
     weight = sum(file.stat().st_size for file in files) / GIB
     if weight > max(memory, ENCODED):
         raise DataError(
@@ -83,11 +90,18 @@ def _joined(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tenso
     return None if one is None or other is None else torch.cat([one, other])
 
 
-def _table(file: Path, parquet: Any) -> Any:
+def _table(file: Path, library: Any) -> Any:
+    arrow = file.suffix.lower() == ARROW
     try:
-        return parquet.read_table(file)
+        if not arrow:
+            return library.parquet.read_table(file)
+        mapped = library.memory_map(str(file))  # the table lies in it
+        opener = library.ipc.open_file if mapped.read(len(WHOLE)) == WHOLE else library.ipc.open_stream
+        mapped.seek(0)
+        return opener(mapped).read_all()
     except Exception as error:  # Arrow's own errors derive from several of Python's
-        raise DataError(f"'{file}' cannot be read as Parquet ({error}): download or write it again.") from None
+        kind = "Arrow" if arrow else "Parquet"
+        raise DataError(f"'{file}' cannot be read as {kind} ({error}): download or write it again.") from None
 
 
 def _columns(schema: Any, file: Path) -> tuple[str, str | None]:

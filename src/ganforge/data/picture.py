@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganforge.data.members import Member
 
-__all__ = ["MODES", "UNREADABLE", "Glance", "eight_bits", "glance", "opaque", "pixels", "reason"]
+__all__ = ["MODES", "UNREADABLE", "Glance", "eight_bits", "glance", "opaque", "opened", "pixels", "reason"]
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Channels -> Pillow's name: grey, grey with alpha, colour, colour with alpha."""
@@ -22,7 +22,20 @@ SIXTEEN = 65_535
 
 def reason(error: Exception) -> str:
     """Why an image can't be read, in a few words."""
+    if isinstance(error, Image.DecompressionBombError):
+        return f"a decompression bomb, or larger than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels"
     return "no known format" if isinstance(error, UnidentifiedImageError) else str(error).rstrip(".")
+
+
+def opened(member: Member) -> Image.Image:
+    """A file, opened as an image by what is in it, whatever its name says.
+
+    Raises one of `UNREADABLE`.
+    """
+    data = member.read()
+    if not data:
+        raise ValueError("the file is empty")
+    return Image.open(BytesIO(data))
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
@@ -60,7 +73,7 @@ def pixels(member: Member, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"
     Raises one of `UNREADABLE`.
     """
     channels, size, _ = shape
-    with Image.open(BytesIO(member.read())) as image:
+    with opened(member) as image:
         image.draft(image.mode, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size
         upright = ImageOps.exif_transpose(image)
         upright = (eight_bits if channels in (2, 4) else opaque)(upright)
@@ -85,8 +98,8 @@ class Glance(NamedTuple):
 def glance(member: Member) -> Glance | None:
     """A glance at a file; None if it can't be read."""
     try:
-        with Image.open(BytesIO(member.read())) as image:
-            deep = image.mode.startswith("I") or ";16" in repr(image.tile)
+        with opened(member) as image:
+            deep = image.mode.startswith("I") or ";16" in repr(getattr(image, "tile", ""))
             side, grey = min(image.size), image.mode in ("1", "L", "LA") or image.mode.startswith(("I", "F"))
             low, high = image.convert("RGBA").getchannel("A").getextrema() if transparent(image) else (255, 255)
             if not grey:

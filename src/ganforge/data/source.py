@@ -1,6 +1,7 @@
 """Where real images come from: a name or a path, recognised by looking at it."""
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,8 +9,9 @@ from pydantic import Field
 
 from ganforge.data import folder, parquet, shards
 from ganforge.data.array import is_array, open_array
+from ganforge.data.cache import Settings, cached, find
 from ganforge.data.cifar import is_cifar, open_cifar
-from ganforge.data.files import Listing, decoded
+from ganforge.data.files import Listing
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.members import is_archive, members
@@ -22,6 +24,15 @@ __all__ = ["NAMED", "listed", "open_source"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
+
+FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., Source]], ...] = (
+    (is_array, open_array),
+    (is_table, open_table),
+    (is_pack, open_pack),
+    (is_idx, open_idx),
+    (is_cifar, open_cifar),
+)
+"""What is no set of image files: whether a path is it, and what opens it."""
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
@@ -50,6 +61,9 @@ def open_source(
     memory: Annotated[
         float, Field(description="GiB that decoded images may take; above it files are decoded again each epoch", ge=0)
     ] = 4.0,
+    cache: Annotated[
+        float, Field(description="GiB of disk that packed copies of large sets may take together; 0: none", ge=0)
+    ] = 10.0,
 ) -> Source:
     """A data set, opened and split; the arguments are a recipe's [data].
 
@@ -57,33 +71,33 @@ def open_source(
     folder or an archive (zip, tar) and below it, many such archives (in a folder, or as name-{000..009}.tar), IDX
     files (in a folder, or one), CIFAR's own, a NumPy array. Labels come from a `dataset.json`, from files beside the
     images in an archive (.cls, or .json: WebDataset), else from the folders. Images are cropped to their central square
-    and resized with antialiasing; in memory as uint8 if they fit. A table (.csv, .tsv) holds points.
+    and resized with antialiasing; 2,000 files or more are packed once into the user's cache, fewer are held in memory.
+    A table (.csv, .tsv) holds points.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
     >>> open_source().describe()
     'mnist: 50,000 training images of 1×28×28, 10,000 held out, 10,000 for testing, 10 classes'
     """
-    fit = {"size": size, "channels": channels, "held_out": held_out}
+    fit: Settings = {"size": size, "channels": channels, "held_out": held_out}
     if source in NAMED:
         return NAMED[source](**fit)
     path = Path(source).expanduser()
     try:
-        if is_array(path):
-            return open_array(path, **fit)
-        if is_table(path):
-            return open_table(path, **fit)
-        if is_pack(path):
-            return open_pack(path, **fit)
-        if path.exists() and is_idx(path):
-            return open_idx(path, **fit)
-        if path.exists() and is_cifar(path):
-            return open_cifar(path, **fit)
+        if (opener := format_of(path)) is not None:
+            return opener(path, **fit)
+        if cache and (copy := find(path, fit)) is not None:
+            return copy
         if (found := listed(path, memory=memory)) is not None:
-            return decoded(str(path), found, memory=memory, **fit)
+            return cached(path, found, fit, memory=memory, cache=cache)
     except PermissionError as error:
         raise DataError(f"no permission to read '{error.filename}': change its mode or choose another path.") from None
     raise _unusable(source, path)
+
+
+def format_of(path: Path) -> Callable[..., Source] | None:
+    """What opens a path that is there and no set of image files."""
+    return next((opener for fits, opener in FORMATS if fits(path)), None) if path.exists() else None
 
 
 def listed(path: Path, *, memory: float) -> Listing | None:
@@ -92,9 +106,7 @@ def listed(path: Path, *, memory: float) -> Listing | None:
     Raises:
         DataError: if it should be one and can't be read.
     """
-    if is_array(path) or is_table(path) or is_pack(path):
-        return None
-    if path.exists() and (is_idx(path) or is_cifar(path)):
+    if format_of(path) is not None:
         return None
     if path.exists() and parquet.is_parquet(path):
         return parquet.listing(path, memory=memory)

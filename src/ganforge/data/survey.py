@@ -6,8 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from io import BytesIO
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,12 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from ganforge.data.cache import copies
 from ganforge.data.files import BEARABLE
 from ganforge.data.images import Source
 from ganforge.data.members import Member
 from ganforge.data.packed import check, is_pack
-from ganforge.data.picture import UNREADABLE, opaque, reason
+from ganforge.data.picture import UNREADABLE, opaque, opened, reason
 from ganforge.data.points import TOYS
 from ganforge.data.source import listed, open_source
 from ganforge.errors import DataError
@@ -89,6 +89,7 @@ class Survey:
     constant: list[str] = field(default_factory=list)
     bordered: int = 0
     dims: int = 0
+    packs: list[str] = field(default_factory=list)
 
     @property
     def readable(self) -> int:
@@ -160,14 +161,15 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
     if found is None:
         if is_pack(path):
             check(path)
-        opened = open_source(source=source)
-        if opened.unit == "points":
-            return of_points(source, opened), []
-        return counted(source, splits_of(opened), from_tensors(opened), labels_of(opened), progress)
+        whole = open_source(source=source)
+        if whole.unit == "points":
+            return of_points(source, whole), []
+        return counted(source, splits_of(whole), from_tensors(whole), labels_of(whole), progress)
     files = [file for part in found.parts.values() for file in part.files]
     splits = {split: len(part.files) for split, part in found.parts.items()}
     classes = class_counts(found.parts["train"].labels, found.classes)
-    return counted(source, splits, from_files(files, path), classes, progress)
+    looked, sheet = counted(source, splits, from_files(files, path), classes, progress)
+    return replace(looked, packs=list(map(str, copies(path)))), sheet
 
 
 def of_points(name: str, source: Source) -> Survey:
@@ -216,13 +218,13 @@ def from_files(files: list[Member], path: Path) -> Iterator[tuple[str, Image.Ima
         for start in range(0, len(files), AHEAD):
             chunk = files[start : start + AHEAD]
             names = [f"{m.place.name}/{m.name}" if m.place != path else m.name for m in chunk]
-            yield from zip(names, pool.map(opened, chunk), strict=True)
+            yield from zip(names, pool.map(upright, chunk), strict=True)
 
 
-def opened(member: Member) -> Image.Image | Exception:
+def upright(member: Member) -> Image.Image | Exception:
     """An image, upright and decoded; or what went wrong."""
     try:
-        with Image.open(BytesIO(member.read())) as image:
+        with opened(member) as image:
             image.load()
             return ImageOps.exif_transpose(image)
     except UNREADABLE as error:
