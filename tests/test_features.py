@@ -125,9 +125,9 @@ def test_luma_weighs_green_most() -> None:
     assert green > red > blue
 
 
-def test_four_channels_are_refused(judge: Extractor) -> None:
-    with pytest.raises(DataError, match="4 channels"):
-        judge(noise(1, 4, 32, 32))
+def test_six_channels_are_refused(judge: Extractor) -> None:
+    with pytest.raises(DataError, match="6 channels"):
+        judge(noise(1, 6, 32, 32))
 
 
 def test_no_images_are_no_features(judge: Extractor) -> None:
@@ -217,3 +217,25 @@ def test_augmented_images_keep_shape_and_range(digits: Tensor) -> None:
     assert moved.shape == (50, 1, 28, 28)
     assert -1 == moved.min() < moved.max() == 1
     assert torch.equal(still(digits[:50], 0, rng), digits[:50].float())
+
+
+def test_alpha_is_laid_on_white() -> None:
+    rng = torch.Generator().manual_seed(0)
+    colour = torch.randint(256, (3, 3, 32, 32), generator=rng, dtype=torch.uint8)
+    alpha = torch.zeros(3, 1, 32, 32, dtype=torch.uint8)
+    judge = extractor("cifar10")
+    opaque, clear = (torch.cat([colour, a], 1) for a in (alpha + 255, alpha))
+    torch.testing.assert_close(judge(opaque).features, judge(colour).features)
+    torch.testing.assert_close(judge(clear).features, judge(torch.full_like(colour, 255)).features)
+    grey = extractor("mnist")
+    torch.testing.assert_close(grey(opaque[:, 2:]).features, grey(colour[:, 2:]).features)
+
+
+def test_pixels_are_judged_whatever_they_show() -> None:
+    x = torch.arange(16.0).view(1, 1, 16, 1).expand(2, 6, 16, 16) / 8 - 1
+    found = extractor("pixels")(x)
+    assert found.features.shape == (2, 6 * 64)
+    assert found.features[0, :64:8].tolist() == pytest.approx([(2 * i + 0.5) / 8 - 1 for i in range(8)])
+    assert found.logits.shape == (2, 0)
+    with pytest.raises(DataError, match=r"images with 6 channels.*judge\.extractor=pixels"):
+        extractor("cifar10")(x)

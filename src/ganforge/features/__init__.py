@@ -13,6 +13,7 @@ name and a digest of its weights. Points in few dimensions are their own feature
 | `inception_clean` | the same network, as clean-fid feeds it | resized with antialiasing, (x - 128) / 128 |
 | `dinov2` | DINOv2's class token, from weights that are given | resized by Pillow, bytes to bytes, as dgm-eval |
 | `dinov2_clean` | the same network | resized alike and not rounded |
+| `pixels` | means of 8 × 8 fields, of any number of channels | in [-1, 1] |
 | `points` | the samples | as they are |
 | `package.module:name` | of a user's own module or extractor | in [-1, 1], their size their own |
 | `path/to/model.onnx` | the first output of an ONNX model | in [-1, 1], resized if the model fixes a size |
@@ -28,7 +29,7 @@ import torch
 from ganforge.errors import RecipeError
 from ganforge.features.classifiers import Classifier, ClassifierFeatures, StackedFeatures, embedded, load_classifier
 from ganforge.features.dinov2 import DinoFeatures
-from ganforge.features.extractor import Extractor, Features, PointFeatures
+from ganforge.features.extractor import Extractor, Features, PixelFeatures, PointFeatures
 from ganforge.features.gaussian import GaussianStatistics, RunningGaussian
 from ganforge.features.inception import InceptionFeatures
 from ganforge.features.own import ModuleFeatures, OnnxFeatures, own_extractor
@@ -44,6 +45,7 @@ __all__ = [
     "InceptionFeatures",
     "ModuleFeatures",
     "OnnxFeatures",
+    "PixelFeatures",
     "PointFeatures",
     "RunningGaussian",
     "StackedFeatures",
@@ -62,6 +64,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "inception_clean": partial(InceptionFeatures, resize="clean"),
     "dinov2": DinoFeatures,
     "dinov2_clean": partial(DinoFeatures, resize="clean"),
+    "pixels": PixelFeatures,
     "points": PointFeatures,
 }
 
@@ -85,11 +88,11 @@ def extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
 
 
 def extractor_for(shape: tuple[int, ...]) -> str:
-    """The name of the extractor that fits samples of a shape: images (C, H, W), or points (D,).
+    """The name of the extractor that fits samples of a shape: images (C, H, W), with alpha or without, or points (D,).
 
-    >>> extractor_for((1, 28, 28)), extractor_for((3, 64, 64)), extractor_for((2,))
-    ('mnist', 'cifar10', 'points')
+    >>> extractor_for((1, 28, 28)), extractor_for((4, 64, 64)), extractor_for((6, 64, 64)), extractor_for((2,))
+    ('mnist', 'cifar10', 'pixels', 'points')
     """
     if len(shape) == 1:
         return "points"
-    return "mnist" if shape[0] == 1 else "cifar10"
+    return {1: "mnist", 2: "mnist", 3: "cifar10", 4: "cifar10"}.get(shape[0], "pixels")

@@ -5,8 +5,13 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["Extractor", "Features", "PointFeatures"]
+from ganforge.features.images import in_unit_range
+
+__all__ = ["Extractor", "Features", "PixelFeatures", "PointFeatures"]
+
+FIELDS = 8  # along either side
 
 
 class Features(NamedTuple):
@@ -51,3 +56,26 @@ class PointFeatures:
     def __call__(self, samples: Num[Tensor, "B ..."]) -> Features:
         """The points (B, D), flat, in float32, and no logits (B, 0)."""
         return Features(samples.flatten(1).float().cpu(), torch.empty(len(samples), 0))
+
+
+class PixelFeatures:
+    """Means over the 8 × 8 fields of an image, channel by channel: for images that no classifier knows.
+
+    They see colours, shapes and where things lie, coarsely; what things are, they don't. Figures can be compared with
+    others of the same data alone.
+
+    >>> PixelFeatures()(torch.zeros(5, 6, 32, 32, dtype=torch.uint8)).features.shape
+    torch.Size([5, 384])
+    """
+
+    name, digest = "pixels", "none"
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+
+    @torch.inference_mode()
+    def __call__(self, samples: Num[Tensor, "B ..."]) -> Features:
+        """The means in [-1, 1], (B, C·64) on the CPU, and no logits (B, 0)."""
+        fields = F.adaptive_avg_pool2d(in_unit_range(samples.to(self.device)), FIELDS).flatten(1)
+        return Features(fields.cpu(), torch.empty(len(samples), 0))

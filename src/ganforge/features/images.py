@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from ganforge.errors import DataError
 
-__all__ = ["clean_bicubic", "in_levels", "in_unit_range", "recoloured", "resized", "tensorflow_bilinear"]
+__all__ = ["clean_bicubic", "in_levels", "in_unit_range", "on_white", "recoloured", "resized", "tensorflow_bilinear"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in Pillow's convert("L")
 
@@ -33,15 +33,25 @@ def in_levels(images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
     return ((images.float().nan_to_num(nan=-1.0) + 1) * 127.5).round().clamp(0, 255)
 
 
+def on_white(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
+    """Images in [-1, 1] with their alpha, of 2 or 4 channels, laid on white."""
+    alpha = (x[:, -1:] + 1) / 2
+    return x[:, :-1] * alpha + (1 - alpha)
+
+
 def recoloured(x: Float[Tensor, "B C H W"], channels: int) -> Float[Tensor, "B K H W"]:
-    """Grey to equal channels, or colour to its luma; raises `DataError` for other than 1 or 3 channels."""
+    """Grey to equal channels, or colour to its luma; alpha is laid on white. Raises `DataError` for more channels."""
+    if x.shape[1] in (2, 4):
+        x = on_white(x)
     if x.shape[1] == channels:
         return x
     if x.shape[1] == 1:
         return x.expand(-1, channels, -1, -1)
     if x.shape[1] == 3 and channels == 1:
         return (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    raise DataError(f"images with {x.shape[1]} channels can't be judged; give grey (1) or RGB (3) ones")
+    raise DataError(
+        f"images with {x.shape[1]} channels are no pictures that a classifier knows; judge.extractor=pixels takes any"
+    )
 
 
 def resized(x: Float[Tensor, "B C H W"], size: tuple[int, int]) -> Float[Tensor, "B C h w"]:
