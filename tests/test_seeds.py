@@ -50,7 +50,7 @@ def rounds(plan: Plan, x: Tensor, z: Tensor, monkeypatch: pytest.MonkeyPatch) ->
     import ganforge.games.noise as noise_game
 
     latents = list(z)
-    monkeypatch.setitem(noise_game.LATENTS, "independent", lambda G, count, moment: latents.pop(0))
+    monkeypatch.setattr(noise_game, "noise", lambda G, count, rng: latents.pop(0))
     state, stream = doubled(plan), Handed(list(x))
     for _ in range(len(x)):
         play_round(plan, state, stream)

@@ -109,7 +109,6 @@ def test_the_imagined_discriminator_is_the_one_that_the_optimiser_makes(optimize
 
 DEVICES = [
     ["game.unroll=2"],
-    ["game.latents=quasi_random", "game.pack=4"],
     ["game.unroll=2", "game.pack=2", "optimizer.discriminator=sgd"],
     ["game.top_k=.5"],
     ["terms.feature_matching.weight=.1"],

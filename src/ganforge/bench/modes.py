@@ -99,24 +99,21 @@ FASTER = (
 )  # fmt: skip
 """Ten times the protocol's rates at the start, a tenth at the end, and less momentum."""
 
-RELATIVISTIC: tuple[Setting, ...] = (
-    "objective=relativistic_pairing",
-    penalty("r1", {"ring": 0.003, "grid": 0.03}, 2),
-    penalty("r2", {"ring": 0.003, "grid": 0.03}, 2),
-    decaying("generator", 3e-3, 3e-5),
-    decaying("discriminator", {"ring": 3e-4, "grid": 2e-3}, 1e-5),
-    "optimizer.generator.beta1=0.5",
-    lambda images, name: f"optimizer.discriminator.beta1={of(name, {'ring': 0.0, 'grid': 0.5})}",
-    *both("beta2", 0.99),
-)
-
 REMEDIES: dict[str, tuple[Setting, ...]] = {
     "none": (),
     "pack4": ("game.pack=4",),
     "rates": FASTER,
     "pack4_rates": ("game.pack=4", *FASTER),
-    "relativistic_r1_r2": RELATIVISTIC,
-    "relativistic_r1_r2_quasi_random": (*RELATIVISTIC, "game.latents=quasi_random"),
+    "relativistic_r1_r2": (
+        "objective=relativistic_pairing",
+        penalty("r1", {"ring": 0.003, "grid": 0.03}, 2),
+        penalty("r2", {"ring": 0.003, "grid": 0.03}, 2),
+        decaying("generator", 3e-3, 3e-5),
+        decaying("discriminator", {"ring": 3e-4, "grid": 2e-3}, 1e-5),
+        "optimizer.generator.beta1=0.5",
+        lambda images, name: f"optimizer.discriminator.beta1={of(name, {'ring': 0.0, 'grid': 0.5})}",
+        *both("beta2", 0.99),
+    ),
 }
 """Name -> what it changes of the protocol's recipe."""
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ganforge.augment import Augmentation
 from ganforge.batch import Batch
-from ganforge.games.latents import independent, quasi_random
 from ganforge.games.move import Moment, Move, frozen
 from ganforge.games.packing import packed, unpacked
 from ganforge.games.unrolling import unrolled
@@ -43,12 +42,6 @@ FAKES: dict[str, Callable[[nn.Module, Tensor], tuple[Tensor, tuple[Tensor, Tenso
 }
 
 
-LATENTS: dict[str, Callable[[nn.Module, int, Moment], Tensor]] = {
-    "independent": independent,
-    "quasi_random": quasi_random,
-}
-
-
 @dataclass(frozen=True)
 class NoiseGame:
     """A generator of noise against a discriminator, under any objective, penalties, terms and augmentations.
@@ -64,9 +57,6 @@ class NoiseGame:
         pack: samples that the discriminator judges together, as one: several from one mode look unlike the data, so a
             collapse is seen. Its input is m times as wide (PacGAN, Lin et al. 2018, arXiv:1712.04086).
         unroll: discriminator updates that the generator looks ahead (Metz et al. 2017, arXiv:1611.02163).
-        latents: how a batch's noise is drawn: "independent", or "quasi_random", where each latent is as normal as ever
-            and those of a batch spread evenly (`games/latents.py`), which takes most of the noise out of batch norm's
-            statistics. Worth a try where latents have few dimensions.
         top_k: the share of a batch's fakes that the generator learns from, those that the discriminator likes best
             (Sinha et al. 2020, arXiv:2002.06224).
 
@@ -80,9 +70,6 @@ class NoiseGame:
     fakes: Annotated[
         Literal["fresh", "shared"], Field(description="where the discriminator's fakes come from: fresh or shared")
     ] = "fresh"
-    latents: Annotated[
-        Literal["independent", "quasi_random"], Field(description="a batch's noise: independent or quasi_random")
-    ] = "independent"
     pack: Annotated[int, Field(ge=1, description="samples that the discriminator judges together (PacGAN's m)")] = 1
     unroll: Annotated[int, Field(ge=0, description="discriminator updates that the generator looks ahead")] = 0
     top_k: Annotated[
@@ -113,7 +100,7 @@ class NoiseGame:
     def discriminator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment) -> Move:
         """Objective and penalties on real samples and as many fakes."""
         D, G = players["discriminator"], players["generator"]
-        z = LATENTS[self.latents](G, len(batch.x), moment)
+        z = noise(G, len(batch.x), moment.rng)
         fake, kept = FAKES[self.fakes](G, z)
         active = [p for p in self.penalties if p.term is not None and moment.turn % p.every == 0]
         needs = frozenset[str]().union(*(p.inputs for p in active))
@@ -133,7 +120,7 @@ class NoiseGame:
     def generator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment, fakes: Any) -> Move:
         """The objective on fakes, through the discriminator, and the generator's own terms."""
         D, G = players["discriminator"], players["generator"]
-        z, fake = fakes or made(G, LATENTS[self.latents](G, len(batch.x), moment))
+        z, fake = fakes or made(G, noise(G, len(batch.x), moment.rng))
         with frozen(D):
             opponent: Callable[[Tensor], Tensor] = D
             if self.unroll:
@@ -197,6 +184,13 @@ class NoiseGame:
             "fake_logits": fake,
             "accuracy": accuracy,
         }
+
+
+def noise(G: nn.Module, count: int, rng: torch.Generator) -> Tensor:
+    """Standard normal latents, (count, z_dim)."""
+    weight = next(G.parameters())
+    z_dim: int = G.z_dim  # type: ignore[assignment]
+    return torch.randn(count, z_dim, generator=rng, device=weight.device, dtype=weight.dtype)
 
 
 def made(G: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
