@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def by_prdc(real: Tensor, fake: Tensor) -> list[float]:
     return [float(found[key]) for key in ("precision", "recall", "density", "coverage")]
 
 
+@lru_cache
 def torch_fidelity() -> Any:
     """Its module of the kernel distance; None where it isn't installed."""
     library = torch.library.Library("torchvision", "DEF")  # torchvision looks for these, which no CPU build has
