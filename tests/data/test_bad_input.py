@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,15 +167,20 @@ def test_an_archive_cut_in_the_middle(tmp_path: Path, sound: Path, kind: str, sh
         open_source(source=str(path))
 
 
+def options(extractor: str | None) -> dict[str, Any]:
+    given = {"split": "train", "samples": 100, "metrics": "frechet_distance", "extractor": extractor, "device": "cpu"}
+    return (
+        given | dict.fromkeys(("out", "scorecard")) | {"bootstrap": 0, "cache": False, "every": False, "as_json": True}
+    )
+
+
 def test_two_sets_of_different_sizes(tmp_path: Path, sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (SOUND, 24, 24), dtype=np.uint8))
-    how = {"split": "train", "samples": 100, "extractor": "mnist", "device": "cpu", "as_json": True}
-    commands.evaluate(str(sound), str(tmp_path / "grey.npy"), **how)
+    commands.evaluate(str(sound), str(tmp_path / "grey.npy"), **options("mnist"))
     assert "sound0 is judged at the size and in the channels of" in capsys.readouterr().err.replace("\n", "")
 
 
 def test_two_sets_of_channels_that_nothing_joins(tmp_path: Path, sound: Path) -> None:
     np.save(tmp_path / "six.npy", np.zeros((SOUND, 16, 16, 6), np.uint8))
-    how = {"split": "train", "samples": 100, "extractor": None, "device": "cpu", "as_json": True}
     with pytest.raises(DataError, match="images of 6 channels can't be turned into 3: give ones that fit"):
-        commands.evaluate(str(tmp_path / "six.npy"), str(sound), **how)
+        commands.evaluate(str(tmp_path / "six.npy"), str(sound), **options(None))
