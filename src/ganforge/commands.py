@@ -165,8 +165,6 @@ def evaluate(
         check_ending(scorecard)
     run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
-    if isinstance(maker, Album) and source.unit == "images":
-        view.say(f"{what} is judged at the size and in the channels of {against}: {'×'.join(map(str, source.shape))}")
     judge = feature_extractor(extractor_name(source, extractor or own), device=str(device_named(device)))
     options: dict[str, Any] = {
         "split": split or reporting_split(source),
@@ -185,6 +183,8 @@ def evaluate(
             how: dict[str, Any] = {"illustrated": illustrated, "cache": options["cache"], "progress": advance}
             write_card(scorecard, made_card(found, maker, source, run_of(what), **how))
             more = {"scorecard": str(scorecard)}
+    if isinstance(maker, Album) and source.unit == "images":
+        view.say(f"{what} was judged at the size and in the channels of {against}: {'×'.join(map(str, source.shape))}")
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
 
 

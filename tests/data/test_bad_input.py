@@ -177,7 +177,7 @@ def options(extractor: str | None) -> dict[str, Any]:
 def test_two_sets_of_different_sizes(tmp_path: Path, sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
     np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (SOUND, 24, 24), dtype=np.uint8))
     commands.evaluate(str(sound), str(tmp_path / "grey.npy"), **options("mnist"))
-    assert "sound0 is judged at the size and in the channels of" in capsys.readouterr().err.replace("\n", "")
+    assert "sound0 was judged at the size and in the channels of" in capsys.readouterr().err.replace("\n", "")
 
 
 def test_two_sets_of_channels_that_nothing_joins(tmp_path: Path, sound: Path) -> None:
