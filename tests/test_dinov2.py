@@ -63,8 +63,8 @@ def test_what_it_says_of_itself_and_what_it_takes(file: Path) -> None:
     assert judge(x).features.shape == (3, judge.dim)
     torch.testing.assert_close(judge(x).features, judge(x.float() / 127.5 - 1).features)
     assert judge(x[:0]).features.shape == (0, judge.dim)
-    with pytest.raises(DataError, match="4 channels"):
-        judge(noise(1, 4, 8, 8))
+    with pytest.raises(DataError, match="6 channels"):
+        judge(noise(1, 6, 8, 8))
     clean = DinoFeatures(file, resize="clean")
     assert clean.name.startswith("dinov2_width128_clean@")
     assert (

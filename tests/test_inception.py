@@ -116,8 +116,8 @@ def test_what_it_says_of_itself_and_what_it_takes(judge: InceptionFeatures) -> N
     colour = judge(x[:1].expand(-1, 3, -1, -1).float() / 127.5 - 1)
     torch.testing.assert_close(grey.features[:1], colour.features, rtol=1e-4, atol=1e-4)
     assert judge(x[:0]).features.shape == (0, judge.dim)
-    with pytest.raises(DataError, match="4 channels"):
-        judge(torch.zeros(1, 4, 8, 8))
+    with pytest.raises(DataError, match="6 channels"):
+        judge(torch.zeros(1, 6, 8, 8))
 
 
 def test_a_wrong_variant_is_answered_with_the_right_ones() -> None:

@@ -126,7 +126,8 @@ def test_a_run_is_judged_by_it(tiny_recipe: Recipe, tmp_path: Path) -> None:
 
 def test_images_are_judged_by_it_on_the_command_line(tiny_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = str(tiny_data)
-    evaluate(data, data, split=None, samples=100, extractor=f"{HERE}:linear", device="cpu", as_json=True)
+    options = {"split": None, "metrics": None, "out": None, "scorecard": None, "device": "cpu", "as_json": True}
+    evaluate(data, data, samples=100, extractor=f"{HERE}:linear", bootstrap=0, cache=False, every=False, **options)
     assert f'"protocol": "{HERE}:linear@' in capsys.readouterr().out
 
 

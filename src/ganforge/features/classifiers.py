@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ganforge.errors import CheckpointError, DataError
 from ganforge.features.extractor import Features
-from ganforge.features.images import in_unit_range, recoloured, resized
+from ganforge.features.images import in_unit_range, on_white, recoloured, resized
 
 __all__ = ["Classifier", "ClassifierFeatures", "StackedFeatures", "embedded", "load_classifier"]
 
@@ -123,7 +123,7 @@ class ClassifierFeatures:
 
     def adapted(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B c h w"]:
         """The images as the network was trained to see them."""
-        x = resized(recoloured(in_unit_range(images), self.shape[0]), self.shape[1:])
+        x = resized(recoloured(on_white(in_unit_range(images)), self.shape[0]), self.shape[1:])
         return x.contiguous(memory_format=torch.channels_last)
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ganforge.errors import CheckpointError, RecipeError
 from ganforge.features.extractor import Features
-from ganforge.features.images import clean_bicubic, in_levels, recoloured
+from ganforge.features.images import clean_bicubic, in_levels, on_white, recoloured
 from ganforge.features.weights import DIGITS, dinov2_weights, file_digest, signed, tensors_in
 
 __all__ = ["DinoFeatures", "DinoV2", "loaded"]
@@ -181,7 +181,7 @@ class DinoFeatures:
 
     def adapted(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B 3 224 224"]:
         """The images as the network sees them; grey ones are tripled."""
-        x = recoloured(self.resized(in_levels(images), SIZE), 3) / 255
+        x = recoloured(self.resized(on_white(in_levels(images), 0.0, 255.0), SIZE), 3) / 255
         return (x - x.new_tensor(MEAN).view(3, 1, 1)) / x.new_tensor(DEVIATION).view(3, 1, 1)
 
     def __repr__(self) -> str:

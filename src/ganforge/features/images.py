@@ -33,16 +33,16 @@ def in_levels(images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
     return ((images.float().nan_to_num(nan=-1.0) + 1) * 127.5).round().clamp(0, 255)
 
 
-def on_white(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
-    """Images in [-1, 1] with their alpha, of 2 or 4 channels, laid on white."""
-    alpha = (x[:, -1:] + 1) / 2
-    return x[:, :-1] * alpha + (1 - alpha)
+def on_white(x: Float[Tensor, "B C H W"], low: float = -1.0, high: float = 1.0) -> Float[Tensor, "B K H W"]:
+    """Images of 2 or 4 channels, whose last is alpha, laid on white; others as they are. Values are `low` to `high`."""
+    if x.shape[1] not in (2, 4):
+        return x
+    alpha = (x[:, -1:] - low) / (high - low)
+    return x[:, :-1] * alpha + (1 - alpha) * high
 
 
 def recoloured(x: Float[Tensor, "B C H W"], channels: int) -> Float[Tensor, "B K H W"]:
-    """Grey to equal channels, or colour to its luma; alpha is laid on white. Raises `DataError` for more channels."""
-    if x.shape[1] in (2, 4):
-        x = on_white(x)
+    """Grey to equal channels, or colour to its luma; raises `DataError` for other than 1 or 3 channels."""
     if x.shape[1] == channels:
         return x
     if x.shape[1] == 1:

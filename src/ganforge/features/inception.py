@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from ganforge.errors import CheckpointError, RecipeError
 from ganforge.features.extractor import Features
-from ganforge.features.images import clean_bicubic, in_levels, recoloured, tensorflow_bilinear
+from ganforge.features.images import clean_bicubic, in_levels, on_white, recoloured, tensorflow_bilinear
 from ganforge.features.weights import Weights, inception_weights, state_digest
 
 __all__ = ["InceptionFeatures", "InceptionV3", "folded", "random_weights"]
@@ -316,7 +316,7 @@ class InceptionFeatures:
 
     def adapted(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B 3 299 299"]:
         """The images as the network sees them; grey ones are tripled."""
-        x = recoloured(self.prepared(in_levels(images)), 3)
+        x = recoloured(self.prepared(on_white(in_levels(images), 0.0, 255.0)), 3)
         return x.contiguous(memory_format=torch.channels_last)
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganforge.errors import CheckpointError, RecipeError
 from ganforge.features.extractor import Extractor, Features
-from ganforge.features.images import in_unit_range, recoloured, resized
+from ganforge.features.images import in_unit_range, on_white, recoloured, resized
 from ganforge.features.weights import DIGITS, file_digest, signed, state_digest
 from ganforge.outside import imported
 
@@ -123,7 +123,7 @@ class OnnxFeatures:
     def adapted(self, images: Num[Tensor, "B C H W"]) -> Float[Tensor, "B c h w"]:
         """The images with the channels and the size that the model fixes."""
         x = in_unit_range(images.cpu())
-        x = x if self.channels is None else recoloured(x, self.channels)
+        x = x if self.channels is None else recoloured(on_white(x), self.channels)
         height, width = (fixed or there for fixed, there in zip(self.size, x.shape[2:], strict=True))
         return resized(x, (height, width))
 
