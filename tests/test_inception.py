@@ -118,6 +118,11 @@ def test_what_it_says_of_itself_and_what_it_takes(judge: InceptionFeatures) -> N
     assert judge(x[:0]).features.shape == (0, judge.dim)
     with pytest.raises(DataError, match="6 channels"):
         judge(torch.zeros(1, 6, 8, 8))
+    seen = torch.cat([torch.full((1, 3, 8, 8), 90), torch.tensor(255).expand(1, 1, 8, 8)], 1).to(torch.uint8)
+    clear = torch.cat([seen[:, :3], torch.zeros_like(seen[:, :1])], 1)
+    white = torch.full_like(seen[:, :3], 255)
+    pairs = torch.cat([judge(x).features for x in (seen, seen[:, :3], clear, white)])
+    torch.testing.assert_close(pairs[0::2], pairs[1::2])  # alpha is laid on white
 
 
 def test_a_wrong_variant_is_answered_with_the_right_ones() -> None:
