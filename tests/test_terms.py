@@ -45,10 +45,17 @@ class OutOfReach(nn.Module):
         return (x * self.w).flatten(1).sum(1)
 
 
+PLAIN = [name for name, row in TERMS.items() if not row().of_classes]  # the others need labels
+
+
 def scene(G: nn.Module, term: Term, *, images: int = 0, seed: int = 0, **given: Any) -> Scene:
     rng = torch.Generator().manual_seed(seed)
     z = torch.randn(len(given.get("fake", range(6))), 3, generator=rng, dtype=F64)
-    known = {"fake": G(z), "real": torch.randn(6, 3, generator=rng, dtype=F64), "features": lambda x: [x, x.square()]}
+    known = {
+        "fake": G(z),
+        "real": torch.randn(6, 3, generator=rng, dtype=F64),
+        "features": lambda x, y: [x, x.square()],
+    }
     return Scene(nn.Identity(), G, z, **{**known, **given}, rng=rng, images=images, memory=term.memory(G))
 
 
@@ -141,7 +148,7 @@ def test_partners_are_fresh_and_their_gradient_reaches_the_generator() -> None:
     assert gradient[1, 2].item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_weights_may_be_scheduled_over_images(name: str) -> None:
     def value(weight: Any, images: int) -> Tensor:
         G, term = Linear(), TERMS[name](weight=weight)
@@ -156,7 +163,7 @@ def test_weights_may_be_scheduled_over_images(name: str) -> None:
     assert value(1.0, 0).abs().max() > 0
 
 
-@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("name", PLAIN)
 def test_a_run_goes_through(tiny_recipe: Recipe, name: str) -> None:
     (tick,) = train(override(tiny_recipe, [f"terms.{name}.weight=.5", "train.images=96"]))
     assert tick.figures["skipped"] == 0

@@ -38,7 +38,7 @@ from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
-from ganforge.plan import device_named
+from ganforge.players import device_named
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
@@ -357,8 +357,7 @@ def bench_modes(
     jobs = modes.missing(wanted, rows)
     with view.bar("playing", float(sum(job.steps * job.seeds for job in jobs)) or 1.0) as advance:
         for job in jobs:
-            new = modes.measured(job, settings=settings, progress=advance)
-            rows += new
+            rows += modes.new_rows(modes.measured(job, settings=settings, progress=advance), rows)
             if out is not None:
                 write_whole(out, "".join(row.line for row in rows).encode())
                 write_whole(out.with_suffix(".md"), markdown(modes.summary(rows)).encode())

@@ -11,18 +11,18 @@ from ganforge.augment import Augmentation
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
-from ganforge.layers import OrthonormalLinear, SideBySide, SpectralNorm, mixes_samples
+from ganforge.labels import Labels, codes, labels_of
+from ganforge.layers import ClassHead, OrthonormalLinear, SideBySide, SpectralNorm, called, mixes_samples
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
+from ganforge.players import PLAYERS, device_named, new_networks
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
 from ganforge.schedules import Number
 from ganforge.sections import Part
 from ganforge.settings import Averaging, Judging, Recording, Training
 from ganforge.terms import Term
 
-__all__ = ["Plan", "build", "device_named", "new_networks"]
-
-PLAYERS = ("generator", "discriminator")
+__all__ = ["Plan", "build", "told_labels"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Plan:
         rates: player -> learning rate, a number or a schedule over images seen.
         training, averaging, recording, judging: the sections of those names.
         device: where training happens.
+        labels: what the generator is asked for; None: nothing.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Plan:
     recording: Recording
     judging: Judging
     device: torch.device
+    labels: Labels | None = None
 
     @property
     def toml(self) -> str:
@@ -59,7 +61,11 @@ class Plan:
         """New players, their weights drawn from the recipe's seed."""
         shapes = {"generator": self.source.shape, "discriminator": self.game.seen_shape(self.source.shape)}
         first, count = self.training.seed, self.training.seeds
-        made = [new_networks(self.parts, shapes, seed=first + n, device=self.device) for n in range(count)]
+        condition = None if self.labels is None else self.labels.condition
+        made = [
+            new_networks(self.parts, shapes, seed=first + n, device=self.device, condition=condition)
+            for n in range(count)
+        ]
         return made[0] if count == 1 else {player: SideBySide([m[player] for m in made]) for player in PLAYERS}
 
     def optimizer(self, player: str, network: nn.Module) -> torch.optim.Optimizer:
@@ -91,12 +97,19 @@ def build(recipe: Recipe | Plan | str) -> Plan:
     device = device_named(parts["train"].values["device"])
     penalties = tuple(p() for p in parts["penalties"].values())
     terms, augmentations = (tuple(p() for p in parts[key].values()) for key in ("terms", "augment"))
+    source = opened(parts["data"])
+    labels = asked(parts["game"].values, source)
+    condition = {} if labels is None else {"condition": labels.condition}
     plan = Plan(
         name=recipe.name,
         parts=parts,
-        source=opened(parts["data"]),
+        source=source,
         game=parts["game"](
-            objective=parts["objective"](), penalties=penalties, terms=terms, augmentations=augmentations
+            objective=parts["objective"](),
+            penalties=penalties,
+            terms=terms,
+            augmentations=augmentations,
+            **condition,
         ),
         rates={p: rate(parts, p) for p in PLAYERS},
         training=parts["train"](),
@@ -104,6 +117,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
         recording=parts["run"](),
         judging=parts["judge"](),
         device=device,
+        labels=labels,
     )
     check(plan, penalties)
     try_out(plan, terms)
@@ -122,6 +136,20 @@ def opened(part: Part) -> Source:
             f"data.source = {part.values['source']!r} gave {source!r:.60}; it has to return a ganforge.data.Source"
         )
     return source
+
+
+def asked(game: Mapping[str, Any], source: Source) -> Labels | None:
+    """The labels that a game asks its generator for, by its `labels`; None where it asks for nothing.
+
+    Raises:
+        RecipeError, DataError: if the data have no such labels.
+    """
+    kind = game.get("labels", "none")
+    if kind == "none":
+        return None
+    if kind == "code":
+        return codes(game["codes"])
+    return labels_of(source, balanced=kind == "balanced", optional=game.get("label_dropout", 0) > 0)
 
 
 def rate(parts: dict[str, Any], player: str) -> Number:
@@ -151,18 +179,26 @@ def try_out(plan: Plan, terms: tuple[Term, ...]) -> None:
         raise RecipeError("generator.name: a generator has an attribute z_dim, the length of its latents; add one")
     weight = next(G.parameters())
     z_dim: int = G.z_dim  # type: ignore[assignment]
-    x = G(torch.zeros(2, z_dim, device=weight.device, dtype=weight.dtype))
+    y = None if plan.labels is None else plan.labels.condition.blank(2, weight.device)
+    x = called(G, torch.zeros(2, z_dim, device=weight.device, dtype=weight.dtype), y)
     if tuple(x.shape) != (2, *shape):
         raise RecipeError(f"generator.name: two samples came out as {tuple(x.shape)}; they should be {(2, *shape)}")
-    logits = D(torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype))
+    told = None if plan.labels is None or not told_labels(plan) else y
+    blank = torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype)
+    logits = called(D, blank, told)
     if tuple(logits.shape) != (2,):
         raise RecipeError(f"discriminator.name: two logits came out as {tuple(logits.shape)}; they should be (2,)")
     for term in terms:
         if term.layer is not None:
-            check_layer(D, torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype), term.name, term.layer)
+            check_layer(D, blank, told, term.name, term.layer)
 
 
-def check_layer(D: nn.Module, x: Tensor, name: str, layer: int) -> None:
+def told_labels(plan: Plan) -> bool:
+    """Whether the discriminator is told the labels, or has to find them."""
+    return plan.parts["game"].values.get("labels") != "code"
+
+
+def check_layer(D: nn.Module, x: Tensor, y: Tensor | None, name: str, layer: int) -> None:
     """See that the discriminator shows the hidden layer that a term looks at.
 
     Raises:
@@ -173,22 +209,12 @@ def check_layer(D: nn.Module, x: Tensor, name: str, layer: int) -> None:
             f"terms.{name}: this discriminator shows no hidden layers; give it a method full(x, y) that returns a "
             f"ganforge.layers.Output with its features, or set terms.{name}=none"
         )
-    count = len(D.full(x).features)  # type: ignore[operator]
+    count = len(D.full(x, y).features)  # type: ignore[operator]
     if not -count <= layer < count:
         raise RecipeError(
             f"terms.{name}.layer = {layer}: this discriminator shows {count} hidden layers; "
             f"choose one from {-count} to {count - 1}"
         )
-
-
-def new_networks(
-    parts: dict[str, Any], shapes: Mapping[str, tuple[int, ...]], *, seed: int, device: torch.device
-) -> dict[str, nn.Module]:
-    """Player -> network for that player's shape, weights drawn from the seed, channels last on the device."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        made = {player: parts[player](shape=tuple(shapes[player])) for player in PLAYERS if player in shapes}
-    return {player: G.to(device=device, memory_format=torch.channels_last) for player, G in made.items()}
 
 
 def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
@@ -273,6 +299,7 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
             "mixes the samples of a batch (batch norm, or a minibatch layer); set discriminator.norm=none or spectral, "
             "and discriminator.minibatch=none",
         ),
+        *label_rules(plan),
         *weight_rules(plan, penalties),
         (
             lambda: bool(for_images) and len(plan.source.shape) != 3,
@@ -293,6 +320,38 @@ def meaning_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
     ]
 
 
+def label_rules(plan: Plan) -> list[Rule]:
+    """What labels can't do."""
+    game, given = plan.game, plan.labels is not None
+    parts = (*getattr(game, "penalties", ()), *getattr(game, "terms", ()))
+    of_classes, head = any(part.of_classes for part in parts), given and has(ClassHead, try_networks(plan)[1])
+    return [
+        (
+            lambda: given and getattr(game, "pack", 1) > 1,
+            f"game.pack = {getattr(game, 'pack', 1)}: a pack has a label for each of its members, and a discriminator "
+            "takes one; set game.pack=1 or game.labels=none",
+        ),
+        (
+            lambda: of_classes and not head,
+            "penalties.auxiliary_classifier and terms.auxiliary_classifier ask the discriminator for the label; set "
+            "discriminator.labels=auxiliary, and game.labels=data",
+        ),
+        (
+            lambda: head and not of_classes,
+            "discriminator.labels = 'auxiliary': nobody teaches its class head; add "
+            "penalties.auxiliary_classifier.real=1 and terms.auxiliary_classifier.weight=1",
+        ),
+        (
+            lambda: given and not told_labels(plan) and not head,
+            "game.labels = 'code': the code is for a class head to find; set discriminator.labels=auxiliary",
+        ),
+        (
+            lambda: not given and getattr(game, "label_dropout", 0) > 0,
+            "game.label_dropout leaves labels out, and there are none; set game.labels=data, or game.label_dropout=0",
+        ),
+    ]
+
+
 def coupled(plan: Plan, penalties: tuple[Penalty, ...]) -> list[str]:
     """Keys of the parts through which games side by side would see each other."""
     game = plan.game
@@ -301,6 +360,7 @@ def coupled(plan: Plan, penalties: tuple[Penalty, ...]) -> list[str]:
         *(f"augment.{a.name}" for a in getattr(game, "augmentations", ()) if a.watch is not None),
         *(f"terms.{t.name}" for t in getattr(game, "terms", ()) if not t.per_sample),
         *([] if getattr(game, "top_k", 1.0) >= 1 else ["game.top_k"]),
+        *([] if plan.labels is None else ["game.labels"]),
         *(["train.accumulate"] if plan.training.accumulate > 1 else []),
         *(["train.clip"] if plan.training.clip is not None else []),
         *(["discriminator.norm"] if any(has(SpectralNorm, n) for n in try_networks(plan)) else []),
@@ -331,20 +391,3 @@ def weight_rules(plan: Plan, penalties: tuple[Penalty, ...]) -> list[Rule]:
             f"orthogonal; set penalties.{of_matrices[0] if of_matrices else ''}=none",
         ),
     ]
-
-
-def device_named(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA, else MPS, else the CPU.
-
-    Raises:
-        RecipeError: if there is no such device here.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.randn(1, device=device, generator=torch.Generator(device)).item()
-    except Exception as error:
-        first = str(error).splitlines()[0][:80]
-        raise RecipeError(f"train.device = {name!r} can't be used here ({first}); use cpu or auto") from None
-    return device

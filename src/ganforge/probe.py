@@ -18,7 +18,7 @@ from torch.func import functional_call
 from ganforge.data import Split
 from ganforge.games.packing import packed
 from ganforge.layers import SpectralNorm
-from ganforge.plan import Plan
+from ganforge.plan import Plan, told_labels
 from ganforge.schedules import at
 from ganforge.state import TrainState
 
@@ -69,6 +69,12 @@ class Probe:
         return torch.randn(self.count, z_dim, generator=torch.Generator().manual_seed(SEED)).to(self.plan.device)
 
     @cached_property
+    def asked(self) -> Tensor | None:
+        """The labels of those latents."""
+        labels = self.plan.labels
+        return None if labels is None else labels.spread(self.count).to(self.plan.device)
+
+    @cached_property
     def trained(self) -> Tensor:
         """Training samples, some thousand."""
         return self.read(self.plan.source.train, MOST_TRAIN[len(self.plan.source.shape)])
@@ -78,6 +84,27 @@ class Probe:
         """Samples that the game never sees, where there are some; else training samples."""
         split = self.plan.source.held_out
         return self.trained[-self.count :] if split is None else self.read(split, self.count)
+
+    @cached_property
+    def known_labels(self) -> Tensor | None:
+        """What D is told of as many training samples as there are latents."""
+        return self.labels(self.plan.source.train, MOST_TRAIN[len(self.plan.source.shape)], slice(self.count))
+
+    @cached_property
+    def new_labels(self) -> Tensor | None:
+        """What D is told of the samples that the game never sees."""
+        split = self.plan.source.held_out
+        if split is None:
+            last = slice(-self.count, None)
+            return self.labels(self.plan.source.train, MOST_TRAIN[len(self.plan.source.shape)], last)
+        return self.labels(split, self.count, slice(None))
+
+    def labels(self, split: Split, most: int, part: slice) -> Tensor | None:
+        """Labels of a part of what `read` reads; None where D is told none."""
+        if self.plan.labels is None or not told_labels(self.plan) or split.labels is None:
+            return None
+        count = min(most, len(split))
+        return split.labels[torch.arange(count) * len(split) // count][part].to(self.plan.device)
 
     @cached_property
     def anchors(self) -> Float[Tensor, "K D"]:
@@ -103,9 +130,9 @@ class Probe:
         with torch.random.fork_rng(devices):
             torch.manual_seed(0)
             with torch.no_grad(), silences(G) as dead_generator:
-                fake = untouched(G, self.z)
+                fake = untouched(G, self.z, self.asked)
             with torch.no_grad(), silences(D) as dead_discriminator:
-                new = untouched(D, self.packs(self.held_out))
+                new = untouched(D, self.packs(self.held_out), self.new_labels)
             seen = self.beliefs(D, new) | self.lessons(D, fake)
         seen |= {"dead_generator": mean(dead_generator), "dead_discriminator": mean(dead_discriminator)}
         with torch.no_grad():
@@ -121,7 +148,7 @@ class Probe:
         """Whether D knows training samples from others, of which the logits are given."""
         if self.plan.source.held_out is None:
             return {}
-        known = untouched(D, self.packs(self.trained[: self.count]))
+        known = untouched(D, self.packs(self.trained[: self.count]), self.known_labels)
         return {"held_out_auc": float(torch.heaviside(known[:, None] - new, known.new_tensor(0.5)).mean())}
 
     def lessons(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
@@ -131,10 +158,10 @@ class Probe:
             return {}
         fake = fake.detach().requires_grad_()
         with torch.enable_grad():
-            logits = untouched(D, self.packs(fake))
-            real = (
-                untouched(D, self.packs(self.trained[: self.count])).detach() if objective.paired else logits.detach()
-            )
+            logits = untouched(D, self.packs(fake), self.asked if self.plan.labels and told_labels(self.plan) else None)
+            real = logits.detach()
+            if objective.paired:
+                real = untouched(D, self.packs(self.trained[: self.count]), self.known_labels).detach()
             count = min(len(real), len(logits))
             loss = objective.g(real=real[:count], fake=logits[:count]).sum()
             slope, gradient = torch.autograd.grad(loss, (logits, fake))
@@ -197,9 +224,10 @@ class Crowd:
         return cls(distance, nearest, places, float(torch.cdist(points, known).amin(1).median()))
 
 
-def untouched(network: nn.Module, x: Tensor) -> Tensor:
+def untouched(network: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
     """A network's output in training, its buffers as they were before."""
-    return functional_call(network, {name: buffer.clone() for name, buffer in network.named_buffers()}, (x,))
+    given = (x,) if y is None else (x, y)
+    return functional_call(network, {name: buffer.clone() for name, buffer in network.named_buffers()}, given)
 
 
 def mean(values: list[float]) -> float:

@@ -28,6 +28,7 @@ from ganforge.inheritance import take_weights
 from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
 from ganforge.io.folder import EventWriter, RunFolder, environment
 from ganforge.io.report import write_report
+from ganforge.labels import Labels, check_same
 from ganforge.plan import Plan, build
 from ganforge.probe import Probe
 from ganforge.recipe import Recipe, override
@@ -203,14 +204,15 @@ class Run:
 
     def sampler(self) -> Sampler:
         """The averaged generator as it is now."""
-        G = settled(self.state.ema, batch=self.plan.training.batch // self.plan.training.accumulate)
-        name = f"{self.plan.name}@{self.state.images}"
-        return Sampler(G, name=name, shape=self.plan.source.shape, images=self.state.images)
+        plan, labels = self.plan, self.plan.labels
+        G = settled(self.state.ema, batch=plan.training.batch // plan.training.accumulate, labels=labels)
+        name = f"{plan.name}@{self.state.images}"
+        return Sampler(G, name=name, shape=plan.source.shape, images=self.state.images, labels=labels)
 
     def draw_samples(self) -> None:
         """A picture of the fixed seeds 0, 1, 2, ..."""
         sampler = self.sampler()
-        samples = sampler.sample(range(self.plan.recording.grid))
+        samples = sampler.overview(self.plan.recording.grid)
         self.folder.save_samples(self.state.images, sampler.medium.picture(samples, self.backdrop))
 
     def judge(self) -> Iterator[Event]:
@@ -255,6 +257,7 @@ class Run:
             "images": self.state.images,
             "threads": torch.get_num_threads(),
             "train_images": len(self.plan.source.train),
+            "labels": self.plan.labels and self.plan.labels.record(),
             "state": self.state.record(),
         }
         tensors = {"state": self.state.tensors(), "generator": self.sampler().G.state_dict()}
@@ -331,6 +334,7 @@ def changes(plan: Plan, record: dict[str, Any]) -> list[str]:
             f"{plan.source.name} had {before} training images when the run was saved and has {now} now; "
             "put the data back, or start anew with `ganforge train --init-from`"
         )
+    check_same(Labels.of(record.get("labels")), plan.labels, name=plan.source.name)
     threads = torch.get_num_threads()
     if record["threads"] == threads:
         return []

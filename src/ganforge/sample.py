@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Num, Shaped
 from PIL import Image
 from torch import Tensor, nn
 
@@ -22,7 +22,9 @@ from ganforge.io.disk import replaced
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
 from ganforge.io.scatter import scatter
-from ganforge.plan import device_named, new_networks
+from ganforge.labels import Labels
+from ganforge.layers import called
+from ganforge.players import device_named, new_networks
 from ganforge.recipe import Recipe, resolve
 
 __all__ = ["Sampler", "find_checkpoint", "latents", "load", "save_samples", "seeds_in", "settled"]
@@ -41,11 +43,15 @@ class Sampler:
         shape: (C, H, W) of an image, (D,) of a point.
         z_dim: length of a latent.
         images: images seen in training.
+        labels: what it can be asked for; None: nothing. A seed has a label of its own, of which the shares are those
+            that it was trained for.
     """
 
-    def __init__(self, G: nn.Module, *, name: str, shape: Sequence[int], images: int = 0) -> None:
+    def __init__(
+        self, G: nn.Module, *, name: str, shape: Sequence[int], images: int = 0, labels: Labels | None = None
+    ) -> None:
         self.G = G.eval().requires_grad_(False)
-        self.name, self.shape, self.images = name, tuple(shape), images
+        self.name, self.shape, self.images, self.labels = name, tuple(shape), images, labels
         self.z_dim = int(G.z_dim)  # type: ignore[arg-type]
         self.medium = MEDIA[len(self.shape)]
 
@@ -59,23 +65,71 @@ class Sampler:
         return next(self.G.parameters()).device
 
     @torch.inference_mode()
-    def generate(self, z: Float[Tensor, "B z"]) -> Float[Tensor, "B ..."]:
-        """Images in [-1, 1], or points, for given latents, on the generator's device."""
-        return self.G(z.to(self.device))
+    def generate(self, z: Float[Tensor, "B z"], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, "B ..."]:
+        """Images in [-1, 1], or points, for given latents, on the generator's device.
 
-    def batches(self, seeds: Iterable[int], *, batch: int = 256) -> Iterator[Num[Tensor, "B ..."]]:
-        """The images of the seeds as uint8 (points as they are) on the CPU, a batch at a time, in bounded memory."""
+        Labels y are class numbers, (B,) int64, or shares of classes, (B, classes) float, or label vectors.
+
+        Raises:
+            RecipeError: for labels that this generator can't use, and for none where it needs some.
+        """
+        check_labels(self.labels, y)
+        return called(self.G, z.to(self.device), None if y is None else y.to(self.device))
+
+    def labels_of(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."] | None:
+        """The labels that belong to the seeds; None where there are no labels."""
+        return None if self.labels is None else self.labels.of_seeds(seeds)
+
+    def batches(
+        self, seeds: Iterable[int], *, y: Shaped[Tensor, "N ..."] | None = None, batch: int = 256
+    ) -> Iterator[Num[Tensor, "B ..."]]:
+        """The images of the seeds as uint8 (points as they are) on the CPU, a batch at a time, in bounded memory.
+
+        Labels y, one for each seed; without, each seed's own.
+        """
         seeds = list(seeds)
         for start in range(0, len(seeds), batch):
-            yield self.medium.stored(self.generate(latents(seeds[start : start + batch], self.z_dim))).cpu()
+            part = seeds[start : start + batch]
+            asked = self.labels_of(part) if y is None else y[start : start + batch]
+            yield self.medium.stored(self.generate(latents(part, self.z_dim), asked)).cpu()
 
-    def sample(self, seeds: Iterable[int], *, batch: int = 256) -> Num[Tensor, "N ..."]:
-        """The images of the seeds, (N, C, H, W) uint8 on the CPU; points, (N, D) float32.
+    def sample(
+        self, seeds: Iterable[int], *, y: Shaped[Tensor, "N ..."] | None = None, batch: int = 256
+    ) -> Num[Tensor, "N ..."]:
+        """The images of the seeds, (N, C, H, W) uint8 on the CPU; points, (N, D) float32; labels as in `batches`.
 
         >>> load("runs/demo").sample(range(4)).shape        # doctest: +SKIP
         torch.Size([4, 1, 28, 28])
         """
-        return torch.cat([torch.empty(0, *self.shape, dtype=self.medium.dtype), *self.batches(seeds, batch=batch)])
+        made = self.batches(seeds, y=y, batch=batch)
+        return torch.cat([torch.empty(0, *self.shape, dtype=self.medium.dtype), *made])
+
+    def overview(self, count: int) -> Num[Tensor, "N ..."]:
+        """Samples of the seeds 0, 1, 2, ... for a picture: every class in its turn, if there are classes."""
+        return self.sample(range(count), y=None if self.labels is None else self.labels.spread(count))
+
+
+def check_labels(labels: Labels | None, y: Shaped[Tensor, "B ..."] | None) -> None:
+    """See that labels fit a generator.
+
+    Raises:
+        RecipeError: if they don't.
+    """
+    if labels is None or y is None:
+        if labels is not None:
+            raise RecipeError(f"this generator is conditional: give labels y, {labels.words}")
+        if y is not None:
+            raise RecipeError("this generator takes no labels; leave them out")
+        return
+    condition = labels.condition
+    if y.is_floating_point():
+        if y.ndim != 2 or y.shape[1] != condition.size:
+            raise RecipeError(f"labels of shape {tuple(y.shape)} don't fit; give {labels.words}")
+    elif condition.kind != "class" or y.ndim != 1:
+        raise RecipeError(f"labels of shape {tuple(y.shape)} and type {y.dtype} don't fit; give {labels.words}")
+    elif len(y) and not -int(condition.optional) <= int(y.min()) <= int(y.max()) < condition.size:
+        raise RecipeError(f"label {int(y.max() if y.max() >= condition.size else y.min())} is out of range; "
+                          f"give {labels.words}")  # fmt: skip
 
 
 def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:
@@ -93,7 +147,7 @@ def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:
 
 
 @torch.no_grad()
-def settled(G: nn.Module, *, batch: int, batches: int = SETTLING) -> nn.Module:
+def settled(G: nn.Module, *, batch: int, batches: int = SETTLING, labels: Labels | None = None) -> nn.Module:
     """A copy of the generator with standing statistics, in evaluation mode.
 
     Batch norm's running averages lag behind weights that were averaged or still move; so its means and variances are
@@ -108,7 +162,9 @@ def settled(G: nn.Module, *, batch: int, batches: int = SETTLING) -> nn.Module:
         norm.momentum = None  # a plain mean over all batches
         norm.train()
     for first in range(0, batch * batches if norms else 0, batch):
-        G(latents(range(first, first + batch), int(G.z_dim)).to(device))  # type: ignore[arg-type]
+        seeds = range(first, first + batch)
+        y = None if labels is None else labels.of_seeds(seeds).to(device)
+        called(G, latents(seeds, int(G.z_dim)).to(device), y)  # type: ignore[arg-type]
     return G.eval()
 
 
@@ -122,9 +178,12 @@ def load(path: str | Path, *, device: str = "auto") -> Sampler:
     tensors, record = load_checkpoint(folder, "generator")
     on = device_named(device)
     parts = resolve(Recipe(record["name"], tomllib.loads(record["recipe"])))
-    G = new_networks(parts, {"generator": tuple(record["shape"])}, seed=0, device=on)["generator"]
+    labels, shape = Labels.of(record.get("labels")), tuple(record["shape"])
+    condition = None if labels is None else labels.condition
+    G = new_networks(parts, {"generator": shape}, seed=0, device=on, condition=condition)["generator"]
     G.load_state_dict(tensors["generator"])
-    return Sampler(G, name=f"{record['name']}@{record['images']}", shape=record["shape"], images=record["images"])
+    name = f"{record['name']}@{record['images']}"
+    return Sampler(G, name=name, shape=shape, images=record["images"], labels=labels)
 
 
 def find_checkpoint(path: Path) -> Path:

@@ -8,14 +8,24 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganforge.layers import called, label_loss
 from ganforge.moment import Memory
 from ganforge.schedules import Number, at
 
-__all__ = ["TERMS", "Scene", "Term", "feature_matching", "historical_averaging", "latent_spread", "mode_seeking"]
+__all__ = [
+    "TERMS",
+    "Scene",
+    "Term",
+    "auxiliary_classifier",
+    "feature_matching",
+    "historical_averaging",
+    "latent_spread",
+    "mode_seeking",
+]
 
 
 @dataclass
@@ -27,10 +37,13 @@ class Scene:
         z: the latents, (B, z_dim).
         fake: G(z), (B, ...), with its graph.
         real: as many real samples.
-        features: samples -> D's hidden activations, as the game asks D (augmented, packed).
+        features: samples, labels -> D's hidden activations, as the game asks D (augmented, packed).
         rng: where random numbers come from.
         images: real images seen so far, for schedules.
         memory: what this term keeps between turns.
+        y: the labels that the generator got; None without.
+        y_fake: those of them that D gets; y_real: those of the real samples.
+        aux: what D's class head says of the fakes, (B, classes), where a term is of classes.
     """
 
     D: nn.Module
@@ -38,10 +51,18 @@ class Scene:
     z: Float[Tensor, "B z_dim"]
     fake: Float[Tensor, "B ..."]
     real: Float[Tensor, "B ..."]
-    features: Callable[[Tensor], list[Tensor]]
+    features: Callable[..., list[Tensor]]
     rng: torch.Generator
     images: int
     memory: Memory = field(default_factory=dict)
+    y: Shaped[Tensor, "B ..."] | None = None
+    y_fake: Shaped[Tensor, "B ..."] | None = None
+    y_real: Shaped[Tensor, "B ..."] | None = None
+    aux: Float[Tensor, "B ..."] | None = None
+
+    def make(self, z: Float[Tensor, "B z_dim"]) -> Float[Tensor, "B ..."]:
+        """What the generator makes of other latents, asked for the same."""
+        return called(self.G, z, self.y)
 
 
 @dataclass(frozen=True)
@@ -54,6 +75,7 @@ class Term:
         memory: generator -> the tensors that it keeps between turns, as they are at the start.
         per_sample: whether the numbers are single samples', not the batch's or the weights'.
         layer: the discriminator's hidden layer that it looks at; None: it looks at none.
+        of_classes: whether it looks at what D's class head says.
     """
 
     name: str
@@ -61,6 +83,7 @@ class Term:
     memory: Callable[[nn.Module], Memory] = lambda G: {}
     per_sample: bool = True
     layer: int | None = None
+    of_classes: bool = False
 
 
 Weight = Annotated[Number, Field(ge=0, description="weight of the term beside the adversarial loss")]
@@ -80,8 +103,8 @@ def feature_matching(
 
     def term(scene: Scene) -> Float[Tensor, " one"]:
         with torch.no_grad():
-            real = scene.features(scene.real)[layer].flatten(1).mean(0)
-        fake = scene.features(scene.fake)[layer].flatten(1).mean(0)
+            real = scene.features(scene.real, scene.y_real)[layer].flatten(1).mean(0)
+        fake = scene.features(scene.fake, scene.y_fake)[layer].flatten(1).mean(0)
         return at(weight, scene.images) * (fake - real).square().mean().reshape(1)
 
     return Term("feature_matching", term, per_sample=False, layer=layer)
@@ -123,7 +146,7 @@ def mode_seeking(
 
     def term(scene: Scene) -> Float[Tensor, " B"]:
         z = torch.randn(scene.z.shape, generator=scene.rng, device=scene.z.device, dtype=scene.z.dtype)
-        apart = (scene.G(z) - scene.fake).abs().flatten(1).mean(1)
+        apart = (scene.make(z) - scene.fake).abs().flatten(1).mean(1)
         ratio = apart / (z - scene.z).abs().mean(1)
         return at(weight, scene.images) / (ratio + eps)
 
@@ -145,14 +168,29 @@ def latent_spread(
 
     def term(scene: Scene) -> Float[Tensor, " B"]:
         noise = torch.randn(scene.z.shape, generator=scene.rng, device=scene.z.device, dtype=scene.z.dtype)
-        apart = scene.G(scene.z + sigma * noise) - scene.fake
+        apart = scene.make(scene.z + sigma * noise) - scene.fake
         apart = apart.to(torch.promote_types(apart.dtype, torch.float32))  # squares of half floats vanish
         return -at(weight, scene.images) * apart.square().flatten(1).mean(1)
 
     return Term("latent_spread", term)
 
 
+def auxiliary_classifier(*, weight: Weight = 1.0) -> Term:
+    """-log p(y|x) by the discriminator's class head, at the generator's samples: make what you were asked for.
+
+    The generator's half of AC-GAN, Odena et al. 2017, arXiv:1610.09585, eq. 3; of InfoGAN with `game.labels=code`. The
+    discriminator's is the penalty of the same name.
+    """
+
+    def term(scene: Scene) -> Float[Tensor, " B"]:
+        assert scene.aux is not None
+        return at(weight, scene.images) * label_loss(scene.aux, scene.y)
+
+    return Term("auxiliary_classifier", term, of_classes=True)
+
+
 TERMS: Mapping[str, Callable[..., Term]] = {
+    "auxiliary_classifier": auxiliary_classifier,
     "feature_matching": feature_matching,
     "historical_averaging": historical_averaging,
     "latent_spread": latent_spread,

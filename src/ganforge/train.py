@@ -261,7 +261,8 @@ def largest_batch(plan: Plan) -> int | None:
         try:
             blank = torch.zeros(size, *plan.source.shape, device=plan.device)
             index = torch.zeros(size, dtype=torch.int64, device=plan.device)
-            play_round(smaller, TrainState.start(smaller), Trial(Batch(blank, index)))
+            y = None if plan.labels is None else plan.labels.condition.blank(size, plan.device)
+            play_round(smaller, TrainState.start(smaller), Trial(Batch(blank, index, y)))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise

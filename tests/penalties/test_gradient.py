@@ -96,7 +96,7 @@ def test_dragan_looks_around_real_samples_only() -> None:
     D, at = Curved(), context(Curved(), count=64)
     at.D, at.fake = D, torch.full_like(at.fake, float("nan"))
     seen: list[Tensor] = []
-    at.judge = lambda x: (seen.append(x.detach()), D(x))[1]
+    at.judge = lambda x, y: (seen.append(x.detach()), D(x))[1]
     term = dragan(spread=0.25).term(at)
     away = (seen[0] - at.real).detach().flatten(1) / at.real.std(unbiased=False)
     assert away.min() >= 0

@@ -26,6 +26,7 @@ from ganforge.layers import SideBySide
 from ganforge.metrics import mode_coverage, reverse_kl
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
+from ganforge.rejection import Rejection, calibrated
 from ganforge.sample import latents, settled
 from ganforge.train import TrainState, train
 
@@ -34,11 +35,13 @@ __all__ = [
     "QUICK",
     "QUICK_STEPS",
     "REMEDIES",
+    "SELECTED",
     "SETS",
     "Job",
     "Row",
     "measured",
     "missing",
+    "new_rows",
     "planned",
     "read",
     "summary",
@@ -48,6 +51,7 @@ Progress = Callable[[float], None]
 
 SETS = {"ring": 8, "grid": 25}
 SAMPLES = 2500
+MOST = 100 * SAMPLES  # made for them at most, where some are rejected
 EPOCH = 1000  # steps
 PUBLISHED = {  # Lin et al. 2018, tables 1 and 2: modes, share of high quality
     "ring": {"GAN": (6.3, 0.982), "PacGAN4": (7.8, 0.959)},
@@ -117,6 +121,10 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
 }
 """Name -> what it changes of the protocol's recipe."""
 
+SELECTED = {"relativistic_r1_r2_rejection": "relativistic_r1_r2"}
+"""Name -> the remedy whose game is played; then the discriminator is trained on alone, and rejects samples."""
+CALIBRATION = 4000  # steps of the discriminator alone, beside those of the game
+
 
 @dataclass(frozen=True)
 class Row:
@@ -163,6 +171,12 @@ def missing(jobs: Iterable[Job], rows: Iterable[Row]) -> list[Job]:
     return left
 
 
+def new_rows(rows: Iterable[Row], known: Iterable[Row]) -> list[Row]:
+    """Those that aren't known yet: a game whose samples are also selected gives the row without, too."""
+    keys = {row.key for row in known}
+    return [row for row in rows if row.key not in keys]
+
+
 def read(path: Path) -> list[Row]:
     """The rows of a file of JSON lines; none, if there is no file.
 
@@ -184,8 +198,9 @@ def planned(remedy: str, name: str, *, steps: int, seed: int, seeds: int, settin
     Raises:
         RecipeError: for a remedy or a set that there isn't.
     """
+    remedy = SELECTED.get(remedy, remedy)
     if remedy not in REMEDIES:
-        raise RecipeError(f"there is no remedy {remedy!r}; there are: {', '.join(REMEDIES)}")
+        raise RecipeError(f"there is no remedy {remedy!r}; there are: {', '.join((*REMEDIES, *SELECTED))}")
     if name not in SETS:
         raise RecipeError(f"there is no set {name!r}; there are: {', '.join(SETS)}")
     given = dict(s.split("=", 1) for s in REMEDIES[remedy] if isinstance(s, str))
@@ -204,22 +219,37 @@ def measured(job: Job, *, settings: Iterable[str] = (), progress: Progress = lam
         done = round(steps * tick.images / plan.training.images)
         progress(float((done - seen) * seeds))
         seen = done
-    seconds = (time.perf_counter() - start) / seeds
-    like = replace(plan, training=replace(plan.training, seeds=1)).networks()["generator"]
+    seconds = round((time.perf_counter() - start) / seeds, 1)
     rows = []
-    for n in range(seeds):
-        G = state.ema.network(n, like) if isinstance(state.ema, SideBySide) else state.ema
-        figures = judged(settled(G, batch=plan.training.batch), plan)
-        rows.append(Row(job.remedy, job.set, job.first + n, steps, *figures, round(seconds, 1)))
+    for n, (G, D) in enumerate(single(plan, state)):
+        G = settled(G, batch=plan.training.batch)
+        for name in (job.remedy,) if job.remedy in REMEDIES else (SELECTED[job.remedy], job.remedy):
+            sift = calibrated(plan, G, D, steps=min(CALIBRATION, steps)) if name in SELECTED else None
+            rows.append(Row(name, job.set, job.first + n, steps, *judged(G, plan, sift), seconds))
     return rows
 
 
+def single(plan: Plan, state: TrainState) -> Iterator[tuple[torch.nn.Module, torch.nn.Module]]:
+    """The averaged generator and the discriminator of each of the games."""
+    like = replace(plan, training=replace(plan.training, seeds=1)).networks()
+    for n in range(plan.training.seeds):
+        pair = (state.ema, like["generator"]), (state.players["discriminator"], like["discriminator"])
+        G, D = (network.network(n, one) if isinstance(network, SideBySide) else network for network, one in pair)
+        yield G, D
+
+
 @torch.no_grad()
-def judged(G: torch.nn.Module, plan: Plan) -> tuple[int, float, float]:
-    """Modes, share of high quality and reverse KL of 2,500 samples."""
+def judged(G: torch.nn.Module, plan: Plan, sift: Rejection | None = None) -> tuple[int, float, float]:
+    """Modes, share of high quality and reverse KL of 2,500 samples, the first that are kept."""
     mixture = plan.source.mixture
     assert mixture is not None
-    samples = G(latents(range(SAMPLES), int(G.z_dim)))  # type: ignore[arg-type]
+    kept, first = torch.empty(0, 2), 0
+    while len(kept) < SAMPLES and first < MOST:
+        seeds = range(first, first + SAMPLES)
+        x = G(latents(seeds, int(G.z_dim)))  # type: ignore[arg-type]
+        kept = torch.cat([kept, x if sift is None else x[sift.keeps(x, seeds)]])
+        first += SAMPLES
+    samples = kept[:SAMPLES]
     found = mode_coverage(samples=samples, modes=mixture.means, sigma=mixture.sigmas, least=0.0)
     kl = reverse_kl(samples=samples, modes=mixture.means, sigma=mixture.sigmas)
     return found.found, round(found.quality, 4), round(kl, 5)

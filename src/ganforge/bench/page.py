@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ganforge.bench.modes import PUBLISHED, REMEDIES, SETS
+from ganforge.bench.modes import CALIBRATION, PUBLISHED, REMEDIES, SELECTED, SETS
 
 __all__ = ["COLUMNS", "cells", "markdown", "published"]
 
@@ -44,6 +44,12 @@ def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, *rows))
     used = {line["remedy"]: None for line in ours}
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
+    keys += "".join(
+        f"\n- `{name}`: `{SELECTED[name]}`, the discriminator then trained alone for {CALIBRATION:,} steps, by which "
+        "samples are rejected (Azadi et al. 2019)"
+        for name in used
+        if name in SELECTED
+    )
     return f"{table}\n\nMean ± standard error (worst seed). Rates are of a run of a million images.\n\n{keys}\n"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -14,7 +14,7 @@ from ganforge.batch import Batch
 from ganforge.games.move import Moment, Move, frozen
 from ganforge.games.packing import packed, unpacked
 from ganforge.games.unrolling import unrolled
-from ganforge.layers import mixes_samples
+from ganforge.layers import Condition, called, mixes_samples
 from ganforge.moment import Memory
 from ganforge.objectives import Objective
 from ganforge.penalties import Context, Penalty
@@ -24,22 +24,57 @@ from ganforge.terms import Scene, Term
 __all__ = ["FAKES", "NoiseGame"]
 
 
-def fresh(G: nn.Module, z: Tensor) -> tuple[Tensor, None]:
+class Fakes(NamedTuple):
+    """A pass of the generator: what went in, what it was asked for, what came out."""
+
+    z: Tensor
+    y: Tensor | None
+    x: Tensor
+
+
+class Answer(NamedTuple):
+    """What a discriminator says: logits, (B,), and a class head's, (B, classes), where somebody wants them."""
+
+    logits: Tensor
+    aux: Tensor | None
+
+
+def fresh(G: nn.Module, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
     """Fakes for the discriminator alone, made without a graph; the generator's turn makes its own."""
     with torch.no_grad():
-        return G(z), None
+        return called(G, z, y), None
 
 
-def shared(G: nn.Module, z: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+def shared(G: nn.Module, z: Tensor, y: Tensor | None) -> tuple[Tensor, Fakes]:
     """One pass for both players: the discriminator sees it detached, the generator's turn goes on with its graph."""
-    x = G(z)
-    return x.detach(), (z, x)
+    x = called(G, z, y)
+    return x.detach(), Fakes(z, y, x)
 
 
-FAKES: dict[str, Callable[[nn.Module, Tensor], tuple[Tensor, tuple[Tensor, Tensor] | None]]] = {
+FAKES: dict[str, Callable[[nn.Module, Tensor, Tensor | None], tuple[Tensor, Fakes | None]]] = {
     "fresh": fresh,
     "shared": shared,
 }
+
+
+def of_data(game: "NoiseGame", y: Tensor | None, count: int, moment: Moment) -> Tensor | None:
+    """The labels of as many real samples: those of the batch."""
+    return y
+
+
+def of_classes(game: "NoiseGame", y: Tensor | None, count: int, moment: Moment) -> Tensor:
+    """Every class as often as any other."""
+    assert game.condition is not None
+    return torch.randint(game.condition.size, (count,), generator=moment.rng, device=moment.rng.device)
+
+
+ASKED: dict[str, Callable[["NoiseGame", Tensor | None, int, Moment], Tensor | None]] = {
+    "none": lambda game, y, count, moment: None,
+    "data": of_data,
+    "balanced": of_classes,
+    "code": of_classes,
+}
+"""`game.labels` -> the labels of the fakes, from those of the real samples."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +94,12 @@ class NoiseGame:
         unroll: discriminator updates that the generator looks ahead (Metz et al. 2017, arXiv:1611.02163).
         top_k: the share of a batch's fakes that the generator learns from, those that the discriminator likes best
             (Sinha et al. 2020, arXiv:2002.06224).
+        labels: what the generator is asked for, and the discriminator told: nothing ("none"); the labels of the data,
+            of fakes those of the batch's real samples ("data") or every class alike ("balanced"); a code that means
+            nothing beforehand, drawn for fakes alone and told by nobody, for a class head to find ("code", InfoGAN,
+            Chen et al. 2016, arXiv:1606.03657).
+        label_dropout: the share of samples whose label is left out, so that the generator learns to do without.
+        condition: what those labels are; None without.
 
     *Differs:* Goodfellow et al. draw new noise for each player, as "fresh" does; most published code shares.
     """
@@ -75,6 +116,16 @@ class NoiseGame:
     top_k: Annotated[
         Number, Field(gt=0, le=1, description="share of the fakes, the most convincing, that the generator learns from")
     ] = 1.0
+    labels: Annotated[
+        Literal["none", "data", "balanced", "code"],
+        Field(
+            description="what the generator is asked for: none, data (the labels' own shares), balanced (every class "
+            "alike), code (game.codes classes that nobody named, for a class head to find)"
+        ),
+    ] = "none"
+    label_dropout: Annotated[float, Field(ge=0, lt=1, description="share of samples whose label is left out")] = 0.0
+    codes: Annotated[int, Field(gt=1, description="classes of game.labels=code")] = 10
+    condition: Condition | None = None
 
     @property
     def max_d_steps(self) -> int | None:
@@ -97,51 +148,76 @@ class NoiseGame:
             if player == "discriminator" and penalty.project is not None:
                 penalty.project(network)
 
+    @property
+    def classified(self) -> bool:
+        """Whether a part of it wants what a class head says."""
+        return any(p.of_classes for p in self.penalties) or any(t.of_classes for t in self.terms)
+
+    def asked_for(self, batch: Batch, moment: Moment) -> tuple[Tensor | None, Tensor | None]:
+        """The labels of the real samples, as they are told, and those of as many fakes."""
+        y = batch.y if self.labels in ("data", "balanced") else None
+        wanted = ASKED[self.labels](self, y, len(batch.x), moment)
+        if self.label_dropout == 0 or wanted is None:
+            return y, wanted
+        out = torch.rand(len(batch.x), generator=moment.rng, device=moment.rng.device) < self.label_dropout
+        return (None if y is None else without(y, out)), without(wanted, out)
+
+    def told(self, y: Tensor | None) -> Tensor | None:
+        """What the discriminator hears of fakes' labels: nothing of a code."""
+        return None if self.labels == "code" else y
+
     def discriminator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment) -> Move:
         """Objective and penalties on real samples and as many fakes."""
         D, G = players["discriminator"], players["generator"]
         z = noise(G, len(batch.x), moment.rng)
-        fake, kept = FAKES[self.fakes](G, z)
+        y, wanted = self.asked_for(batch, moment)
+        fake, kept = FAKES[self.fakes](G, z, wanted)
         active = [p for p in self.penalties if p.term is not None and moment.turn % p.every == 0]
         needs = frozenset[str]().union(*(p.inputs for p in active))
         real = packed(batch.x, self.pack).detach().requires_grad_("real" in needs)
         fake = packed(fake, self.pack).requires_grad_("fake" in needs)
-        judge = partial(self.judged, D, moment=moment)
-        real_logits, fake_logits = both(D, judge, real, fake, apart=bool(needs))
-        self.watch(real_logits, moment)
-        terms = {"adversarial": self.objective.d(real=real_logits, fake=fake_logits)}
+        ask = partial(self.answer, D, moment=moment)
+        on_real, on_fake = both(D, ask, (real, y), (fake, self.told(wanted)), apart=bool(needs))
+        self.watch(on_real.logits, moment)
+        terms = {"adversarial": self.objective.d(real=on_real.logits, fake=on_fake.logits)}
         for p in active:
-            context = Context(D, real, fake, real_logits, fake_logits, batch.y, moment.rng, moment.images,
-                              moment.remembered(p.name), judge, G, z)  # fmt: skip
+            context = Context(D, real, fake, on_real.logits, on_fake.logits, y, moment.rng, moment.images,
+                              moment.remembered(p.name), partial(self.judged, D, moment=moment), G, z,
+                              wanted, self.told(wanted), on_real.aux, on_fake.aux)  # fmt: skip
             assert p.term is not None
             terms[p.name] = p.every * p.term(context)
-        return Move(terms, self.beliefs(real_logits, fake_logits), kept)
+        return Move(terms, self.beliefs(on_real.logits, on_fake.logits), kept)
 
     def generator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment, fakes: Any) -> Move:
         """The objective on fakes, through the discriminator, and the generator's own terms."""
         D, G = players["discriminator"], players["generator"]
-        z, fake = fakes or made(G, noise(G, len(batch.x), moment.rng))
+        if fakes is None:
+            y, wanted = self.asked_for(batch, moment)
+            made = Fakes(z := noise(G, len(batch.x), moment.rng), wanted, called(G, z, wanted))
+        else:
+            y, made = self.told(batch.y if fakes.y is not None else None), fakes
         with frozen(D):
-            opponent: Callable[[Tensor], Tensor] = D
+            opponent: Callable[..., Tensor] = D
             if self.unroll:
-                opponent = unrolled(D, partial(self.prospect, batch, fake, moment), moment, steps=self.unroll)
-            judge = partial(self.judged, opponent, moment=moment)
-            fake_logits = judge(packed(fake, self.pack))
-            real_logits = torch.zeros_like(fake_logits)
+                opponent = unrolled(D, partial(self.prospect, batch.x, made, y, moment), moment, steps=self.unroll)
+            answer = self.answer(opponent, packed(made.x, self.pack), self.told(made.y), moment=moment)
+            real_logits = torch.zeros_like(answer.logits)
             if self.objective.paired:
                 with torch.no_grad():
-                    real_logits = judge(packed(batch.x, self.pack))
-            loss = self.objective.g(real=real_logits, fake=fake_logits)
-            terms = {"adversarial": best(loss, fake_logits, at(self.top_k, moment.images))}
+                    real_logits = self.judged(opponent, packed(batch.x, self.pack), y, moment=moment)
+            loss = self.objective.g(real=real_logits, fake=answer.logits)
+            terms = {"adversarial": best(loss, answer.logits, at(self.top_k, moment.images))}
             for term in self.terms:
-                scene = Scene(D, G, z, fake, batch.x, partial(self.features, D, moment=moment), moment.rng,
-                              moment.images, moment.remembered(term.name))  # fmt: skip
+                scene = Scene(D, G, made.z, made.x, batch.x, partial(self.features, D, moment=moment), moment.rng,
+                              moment.images, moment.remembered(term.name),
+                              made.y, self.told(made.y), y, answer.aux)  # fmt: skip
                 terms[term.name] = term.term(scene)
         return Move(terms)
 
-    def prospect(self, batch: Batch, fake: Tensor, moment: Moment, D: Callable[[Tensor], Tensor]) -> Tensor:
+    def prospect(self, real: Tensor, made: Fakes, y: Tensor | None, moment: Moment, D: Callable[..., Tensor]) -> Tensor:
         """The discriminator's loss in a round that is only imagined; without penalties, as in the paper."""
-        real_logits, fake_logits = (self.judged(D, packed(x, self.pack), moment=moment) for x in (batch.x, fake))
+        real_logits = self.judged(D, packed(real, self.pack), y, moment=moment)
+        fake_logits = self.judged(D, packed(made.x, self.pack), self.told(made.y), moment=moment)
         return self.objective.d(real=real_logits, fake=fake_logits).mean() * moment.games
 
     def view(self, x: Tensor, moment: Moment) -> Tensor:
@@ -153,13 +229,20 @@ class NoiseGame:
             members = augmentation.apply(members, moment)
         return packed(members, self.pack)
 
-    def judged(self, D: Callable[[Tensor], Tensor], x: Tensor, *, moment: Moment) -> Tensor:
-        """What D says of packs, through augmentation."""
-        return D(self.view(x, moment))
+    def judged(self, D: Callable[..., Tensor], x: Tensor, y: Tensor | None = None, *, moment: Moment) -> Tensor:
+        """D's logits of packs, through augmentation."""
+        return called(D, self.view(x, moment), y)
 
-    def features(self, D: nn.Module, x: Tensor, *, moment: Moment) -> list[Tensor]:
+    def answer(self, D: Callable[..., Tensor], x: Tensor, y: Tensor | None, *, moment: Moment) -> Answer:
+        """All that D says of packs, through augmentation, in one pass."""
+        if not self.classified:
+            return Answer(self.judged(D, x, y, moment=moment), None)
+        output = D.full(self.view(x, moment), y)  # type: ignore[attr-defined]
+        return Answer(output.logits[0], output.aux)
+
+    def features(self, D: nn.Module, x: Tensor, y: Tensor | None = None, *, moment: Moment) -> list[Tensor]:
         """D's hidden activations of samples."""
-        return D.full(self.view(packed(x, self.pack), moment)).features  # type: ignore[operator]
+        return D.full(self.view(packed(x, self.pack), moment), y).features  # type: ignore[operator]
 
     @torch.no_grad()
     def watch(self, real_logits: Tensor, moment: Moment) -> None:
@@ -193,9 +276,9 @@ def noise(G: nn.Module, count: int, rng: torch.Generator) -> Tensor:
     return torch.randn(count, z_dim, generator=rng, device=weight.device, dtype=weight.dtype)
 
 
-def made(G: nn.Module, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Latents and the fakes that they become."""
-    return z, G(z)
+def without(y: Tensor, out: Tensor) -> Tensor:
+    """Labels, some of them left out: class -1, or NaN."""
+    return torch.where(out[:, None], torch.nan, y) if y.is_floating_point() else torch.where(out, -1, y)
 
 
 def best(loss: Tensor, logits: Tensor, share: float) -> Tensor:
@@ -206,10 +289,17 @@ def best(loss: Tensor, logits: Tensor, share: float) -> Tensor:
 
 
 def both(
-    D: nn.Module, judge: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, apart: bool
-) -> tuple[Tensor, Tensor]:
-    """Logits of both halves: in one pass where no layer mixes samples and no penalty needs an input's gradient."""
+    D: nn.Module,
+    ask: Callable[[Tensor, Tensor | None], Answer],
+    real: tuple[Tensor, Tensor | None],
+    fake: tuple[Tensor, Tensor | None],
+    *,
+    apart: bool,
+) -> tuple[Answer, Answer]:
+    """What D says of both halves: in one pass where no layer mixes samples and no penalty needs an input's gradient."""
     if apart or mixes_samples(D) or getattr(D, "apart", False):
-        return judge(real), judge(fake)
-    joint = judge(torch.cat([real, fake]))
-    return joint[: len(real)], joint[len(real) :]
+        return ask(*real), ask(*fake)
+    count, labels = len(real[0]), [y for y in (real[1], fake[1]) if y is not None]
+    logits, aux = ask(torch.cat([real[0], fake[0]]), torch.cat(labels) if labels else None)
+    halves = (None, None) if aux is None else (aux[:count], aux[count:])
+    return Answer(logits[:count], halves[0]), Answer(logits[count:], halves[1])

@@ -10,7 +10,7 @@ from ganforge.moment import Moment
 
 __all__ = ["unrolled"]
 
-Judge = Callable[[Tensor], Tensor]
+Judge = Callable[..., Tensor]
 
 
 def unrolled(D: nn.Module, loss: Callable[[Judge], Tensor], moment: Moment, *, steps: int) -> Judge:
@@ -22,7 +22,7 @@ def unrolled(D: nn.Module, loss: Callable[[Judge], Tensor], moment: Moment, *, s
     Metz et al. 2017, arXiv:1611.02163, eq. 10 and 11: there, as here, all imagined updates are on this turn's batch.
 
     Args:
-        loss: the discriminator's loss, a 0-dim tensor, as a function of x -> logits.
+        loss: the discriminator's loss, a 0-dim tensor, as a function of (x, y) -> logits.
     """
     params = {k: p.detach().requires_grad_() for k, p in D.named_parameters()}
     buffers = {k: b.clone() for k, b in D.named_buffers()}
@@ -31,7 +31,7 @@ def unrolled(D: nn.Module, loss: Callable[[Judge], Tensor], moment: Moment, *, s
     slots = lookahead.start()
 
     def imagined(values: dict[str, Tensor]) -> Judge:
-        return lambda x: functional_call(D, {**values, **buffers}, (x,))
+        return lambda *given: functional_call(D, {**values, **buffers}, given)
 
     for _ in range(steps):
         gradients = torch.autograd.grad(loss(imagined(params)), list(params.values()), create_graph=True)

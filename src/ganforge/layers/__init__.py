@@ -1,6 +1,23 @@
 """What several papers share, in the field's own words."""
 
 from ganforge.layers.batch import mixes_samples
+from ganforge.layers.conditions import (
+    ClassHead,
+    Concatenation,
+    Condition,
+    ConditionalBatchNorm,
+    Entry,
+    LabelEmbedding,
+    LabelNumbers,
+    NoLabels,
+    Projection,
+    Reader,
+    called,
+    entry,
+    expect_labels,
+    label_loss,
+    reader,
+)
 from ganforge.layers.dropout import Dropout
 from ganforge.layers.labels import refuse_labels
 from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
@@ -13,20 +30,35 @@ from ganforge.layers.weights import normal_weights_
 
 __all__ = [
     "MINIBATCH",
+    "ClassHead",
+    "Concatenation",
+    "Condition",
+    "ConditionalBatchNorm",
     "Dropout",
+    "Entry",
     "GroupSort",
+    "LabelEmbedding",
+    "LabelNumbers",
     "Maxout",
     "Minibatch",
     "MinibatchDiscrimination",
     "MinibatchStdDev",
+    "NoLabels",
     "OrthonormalLinear",
     "Output",
+    "Projection",
+    "Reader",
     "SideBySide",
     "SpectralNorm",
     "advance",
     "advance_spectral_norms",
+    "called",
+    "entry",
+    "expect_labels",
+    "label_loss",
     "layered",
     "mixes_samples",
     "normal_weights_",
+    "reader",
     "refuse_labels",
 ]

@@ -26,7 +26,7 @@ class SpectralNorm(nn.Module):
     costs a convolution of one more image. Power iteration as in Gouk et al. 2021, arXiv:1804.04368.
 
     Args:
-        layer: the layer whose weight is divided.
+        layer: the layer whose `weight` is divided: a convolution, a linear layer, an embedding of labels.
         steps: power iterations in each `advance`. One follows weights that change slowly.
         size: (height, width) of the convolution's inputs.
 
@@ -44,7 +44,7 @@ class SpectralNorm(nn.Module):
 
     def __init__(
         self,
-        layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear,
+        layer: nn.Module,
         *,
         steps: int = 1,
         size: tuple[int, int] | None = None,
@@ -68,7 +68,7 @@ class SpectralNorm(nn.Module):
         return tuple(self._image(torch.zeros(image)).shape), image
 
     def _matrix(self) -> Float[Tensor, "rows columns"]:
-        weight = self.layer.weight
+        weight: Tensor = self.layer.weight  # type: ignore[assignment]
         if isinstance(self.layer, nn.ConvTranspose2d):
             weight = weight.transpose(0, 1)
         return weight.flatten(1)
@@ -96,7 +96,8 @@ class SpectralNorm(nn.Module):
     @property
     def weight(self) -> Float[Tensor, "..."]:
         """W/σ, what forward multiplies with."""
-        return self.layer.weight / self.sigma()
+        weight: Tensor = self.layer.weight  # type: ignore[assignment]
+        return weight / self.sigma()
 
     def forward(self, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         return functional_call(self.layer, {"weight": self.weight}, (x,))

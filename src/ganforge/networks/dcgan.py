@@ -16,13 +16,21 @@ from torch import Tensor, nn
 from ganforge.errors import RecipeError
 from ganforge.layers import (
     MINIBATCH,
+    ClassHead,
+    Condition,
+    ConditionalBatchNorm,
+    Entry,
     Minibatch,
     Output,
+    Reader,
     SpectralNorm,
     advance_spectral_norms,
+    called,
+    entry,
+    expect_labels,
     layered,
     normal_weights_,
-    refuse_labels,
+    reader,
 )
 from ganforge.layers.spectral import WARM_UP
 
@@ -78,13 +86,17 @@ class Generator(nn.Module):
         shape: tuple[int, ...],
         z_dim: Annotated[int, Field(description="how many random numbers an image is made of", gt=0)] = 100,
         width: Annotated[int, Field(description="channels of the largest feature map", gt=0)] = 64,
+        condition: Condition | None = None,
+        labels: Entry = "embedding",
     ) -> None:
         super().__init__()
-        self.z_dim = z_dim
+        self.z_dim, self.condition = z_dim, condition
+        self.labels = entry(labels, condition, z_dim)
+        self.by_norm = condition if labels == "batch_norm" else None
         sizes, channels = _plan(shape, width)
-        self.first = nn.ConvTranspose2d(z_dim, channels[0], SMALLEST, bias=False)
+        self.first = nn.ConvTranspose2d(z_dim + int(self.labels.extra), channels[0], SMALLEST, bias=False)  # type: ignore[arg-type]
         self.ups = nn.ModuleList(
-            nn.Sequential(nn.BatchNorm2d(before), nn.ReLU(inplace=True), _up(before, after, _kernel(*pair)))
+            nn.Sequential(_batch_norm(before, self.by_norm), nn.ReLU(inplace=True), _up(before, after, _kernel(*pair)))
             for (before, after), pair in zip(pairwise([*channels, shape[0]]), pairwise(sizes), strict=True)
         )
         normal_weights_(self)
@@ -93,11 +105,17 @@ class Generator(nn.Module):
     def forward(
         self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
     ) -> Float[Tensor, "B C H W"]:
-        refuse_labels(self, y)
+        expect_labels(self, self.condition, y)
+        z = self.labels(z, y)
         x = self.first(z[:, :, None, None].contiguous(memory_format=CHANNELS_LAST))  # (B, C, 4, 4)
         for up in self.ups:
-            x = up(x)  # (B, C/2, 2H, 2W)
+            x = called(up[0], x, None if self.by_norm is None else y)  # type: ignore[index]
+            x = up[2](up[1](x))  # type: ignore[index]  # (B, C/2, 2H, 2W)
         return x.tanh_()
+
+
+def _batch_norm(channels: int, condition: Condition | None) -> nn.Module:
+    return nn.BatchNorm2d(channels) if condition is None else ConditionalBatchNorm(channels, condition)
 
 
 def _up(before: int, after: int, kernel: int) -> nn.ConvTranspose2d:
@@ -163,10 +181,15 @@ class Discriminator(nn.Module):
         ] = "batch",
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
         minibatch: Minibatch = "none",
+        condition: Condition | None = None,
+        labels: Reader = "projection",
     ) -> None:
         super().__init__()
         sizes, channels = _plan(shape, width)
-        widths, steps = [shape[0], *reversed(channels)], reversed([*pairwise(sizes)])
+        self.condition = condition
+        self.labels = reader(labels, condition, channels[0], spectral=norm.startswith("spectral"))
+        widths = [shape[0] + int(self.labels.extra), *reversed(channels)]  # type: ignore[arg-type]
+        steps = reversed([*pairwise(sizes)])
         bias = norm != "batch"
         self.downs = nn.ModuleList(
             nn.Sequential(
@@ -187,6 +210,7 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations after every halving."""
-        refuse_labels(self, y)
-        x = x.contiguous(memory_format=CHANNELS_LAST)
-        return layered(x, self.downs, lambda h: self.head(self.minibatch(h)))  # (B, 2C, H/2, W/2) after each
+        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
+        x = self.labels(x, y).contiguous(memory_format=CHANNELS_LAST)
+        output = layered(x, self.downs, lambda h: self.head(self.minibatch(h)))  # (B, 2C, H/2, W/2) after each
+        return self.labels.answer(output, y)  # type: ignore[operator]

@@ -8,7 +8,21 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import MINIBATCH, Dropout, Minibatch, Output, layered, refuse_labels
+from ganforge.errors import RecipeError
+from ganforge.layers import (
+    MINIBATCH,
+    ClassHead,
+    Condition,
+    Dropout,
+    Entry,
+    Minibatch,
+    Output,
+    Reader,
+    entry,
+    expect_labels,
+    layered,
+    reader,
+)
 
 __all__ = ["TINY", "Discriminator", "Generator"]
 
@@ -54,17 +68,24 @@ class Generator(nn.Module):
             512,
         ),
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
+        condition: Condition | None = None,
+        labels: Entry = "embedding",
     ) -> None:
         super().__init__()
+        if condition is not None and labels == "batch_norm":
+            raise RecipeError("generator.labels = 'batch_norm': mlp has no batch norm; set generator.labels=embedding")
         self.shape = shape
         self.z_dim = z_dim
-        self.blocks = _blocks((z_dim, *hidden), slope)
+        self.condition = condition
+        self.labels = entry(labels, condition, z_dim)
+        self.blocks = _blocks((z_dim + int(self.labels.extra), *hidden), slope)  # type: ignore[arg-type]
         self.head = nn.Linear(hidden[-1], math.prod(shape))
 
     def forward(
         self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
     ) -> Float[Tensor, "B ..."]:
-        refuse_labels(self, y)
+        expect_labels(self, self.condition, y)
+        z = self.labels(z, y)
         for block in self.blocks:
             z = block(z)
         return self.head(z).tanh_().unflatten(1, self.shape)
@@ -89,9 +110,13 @@ class Discriminator(nn.Module):
         slope: Annotated[float, Field(description="slope of LeakyReLU below 0", ge=0, le=1)] = 0.2,
         dropout: Annotated[float, Field(description="share of hidden units dropped in training", ge=0, lt=1)] = 0.3,
         minibatch: Minibatch = "none",
+        condition: Condition | None = None,
+        labels: Reader = "projection",
     ) -> None:
         super().__init__()
-        self.blocks = _blocks((math.prod(shape), *hidden), slope, dropout)
+        self.condition = condition
+        self.labels = reader(labels, condition, hidden[-1])
+        self.blocks = _blocks((math.prod(shape) + int(self.labels.extra), *hidden), slope, dropout)  # type: ignore[arg-type]
         self.minibatch = MINIBATCH[minibatch]((hidden[-1],))
         self.head = nn.Linear(hidden[-1] + int(self.minibatch.extra), 1)  # type: ignore[arg-type]
 
@@ -100,5 +125,6 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations of every hidden layer."""
-        refuse_labels(self, y)
-        return layered(x.flatten(1), self.blocks, lambda h: self.head(self.minibatch(h)))
+        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
+        x = self.labels(x.flatten(1), y)
+        return self.labels.answer(layered(x, self.blocks, lambda h: self.head(self.minibatch(h))), y)  # type: ignore[operator]

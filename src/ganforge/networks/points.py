@@ -12,7 +12,21 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import MINIBATCH, Minibatch, Output, SpectralNorm, layered, refuse_labels
+from ganforge.errors import RecipeError
+from ganforge.layers import (
+    MINIBATCH,
+    ClassHead,
+    Condition,
+    Entry,
+    Minibatch,
+    Output,
+    Reader,
+    SpectralNorm,
+    entry,
+    expect_labels,
+    layered,
+    reader,
+)
 
 __all__ = ["ACTIVATIONS", "TINY", "Discriminator", "Generator"]
 
@@ -60,16 +74,24 @@ class Generator(nn.Module):
         z_dim: Annotated[int, Field(description="how many random numbers a point is made of", gt=0)] = 2,
         hidden: Hidden = (128, 128),
         activation: Activation = "relu",
+        condition: Condition | None = None,
+        labels: Entry = "embedding",
     ) -> None:
         super().__init__()
-        self.shape, self.z_dim = shape, z_dim
-        self.blocks = layers((z_dim, *hidden), activation)
+        if condition is not None and labels == "batch_norm":
+            raise RecipeError(
+                "generator.labels = 'batch_norm': points has no batch norm; set generator.labels=embedding"
+            )
+        self.shape, self.z_dim, self.condition = shape, z_dim, condition
+        self.labels = entry(labels, condition, z_dim)
+        self.blocks = layers((z_dim + int(self.labels.extra), *hidden), activation)  # type: ignore[arg-type]
         self.head = nn.Linear(hidden[-1], math.prod(shape))
 
     def forward(
         self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
     ) -> Float[Tensor, "B ..."]:
-        refuse_labels(self, y)
+        expect_labels(self, self.condition, y)
+        z = self.labels(z, y)
         for block in self.blocks:
             z = block(z)
         return self.head(z).unflatten(1, self.shape)
@@ -96,9 +118,13 @@ class Discriminator(nn.Module):
             Literal["none", "spectral"], Field(description="none, or spectral: each layer's slope at most 1")
         ] = "none",
         minibatch: Minibatch = "none",
+        condition: Condition | None = None,
+        labels: Reader = "projection",
     ) -> None:
         super().__init__()
-        self.blocks = layers((math.prod(shape), *hidden), activation, norm)
+        self.condition = condition
+        self.labels = reader(labels, condition, hidden[-1], spectral=norm == "spectral")
+        self.blocks = layers((math.prod(shape) + int(self.labels.extra), *hidden), activation, norm)  # type: ignore[arg-type]
         self.minibatch = MINIBATCH[minibatch]((hidden[-1],))
         self.head = NORMS[norm](nn.Linear(hidden[-1] + int(self.minibatch.extra), 1))  # type: ignore[arg-type]
 
@@ -107,5 +133,6 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the activations of every hidden layer."""
-        refuse_labels(self, y)
-        return layered(x.flatten(1), self.blocks, lambda h: self.head(self.minibatch(h)))
+        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
+        x = self.labels(x.flatten(1), y)
+        return self.labels.answer(layered(x, self.blocks, lambda h: self.head(self.minibatch(h))), y)  # type: ignore[operator]

@@ -6,6 +6,7 @@ one more function in `PENALTIES`.
 
 from collections.abc import Callable
 
+from ganforge.penalties.classes import auxiliary_classifier
 from ganforge.penalties.consistency import balanced_consistency, consistency, latent_consistency
 from ganforge.penalties.gradient import dragan, gradient_penalty, r1, r2
 from ganforge.penalties.lecam import lecam
@@ -16,6 +17,7 @@ __all__ = [
     "PENALTIES",
     "Context",
     "Penalty",
+    "auxiliary_classifier",
     "balanced_consistency",
     "consistency",
     "dragan",
@@ -39,5 +41,6 @@ PENALTIES: dict[str, Callable[..., Penalty]] = {
     "balanced_consistency": balanced_consistency,
     "latent_consistency": latent_consistency,
     "lecam": lecam,
+    "auxiliary_classifier": auxiliary_classifier,
 }
 """Name -> function of the penalty's own parameters, the keys of a recipe's [penalties.NAME]."""

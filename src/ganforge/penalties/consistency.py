@@ -96,7 +96,7 @@ def balanced_consistency(
 
     def term(context: Context) -> Float[Tensor, " B"]:
         real = context.ask(change(context.real, context.rng))
-        fake = context.ask(change(context.fake, context.rng))
+        fake = context.ask(change(context.fake, context.rng), fake=True)
         return at(real_weight, context.images) * _disagreement(context.real_logits, real) + at(
             fake_weight, context.images
         ) * _disagreement(context.fake_logits, fake)
@@ -117,13 +117,14 @@ def latent_consistency(
     """
 
     def term(context: Context) -> Float[Tensor, " B"]:
-        assert context.G is not None
         assert context.z is not None
         with torch.no_grad():
             noise = torch.randn(
                 context.z.shape, generator=context.rng, device=context.rng.device, dtype=context.z.dtype
             )
-            moved = context.G(context.z + sigma * noise.to(context.z.device)).reshape(context.fake.shape)  # packs again
-        return at(weight, context.images) * _disagreement(context.fake_logits, context.ask(moved))
+            moved = context.make(context.z + sigma * noise.to(context.z.device)).reshape(
+                context.fake.shape
+            )  # packs again
+        return at(weight, context.images) * _disagreement(context.fake_logits, context.ask(moved, fake=True))
 
     return Penalty("latent_consistency", term, frozenset(), every, per_sample=False)

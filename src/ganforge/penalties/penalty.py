@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
+from ganforge.layers import called
 from ganforge.moment import Memory
 
 __all__ = ["Context", "Interval", "Penalty", "widened"]
@@ -29,12 +30,15 @@ class Context:
         real, fake: the samples before augmentation, (B, C, H, W) or (B, D); those in the penalty's `inputs` require a
             gradient.
         real_logits, fake_logits: what D said of them, in the same forward pass.
-        y: the labels that D got, or None.
+        y: the labels of the real samples that D got, or None.
         rng: where random numbers come from.
         images: real images seen so far, for schedules.
         memory: what this penalty keeps between turns, by the names that its `memory` gave.
-        judge: samples -> logits as the game asks D, through augmentation; None where that is D itself.
+        judge: samples and labels -> logits as the game asks D, through augmentation; None where that is D itself.
         G, z: the generator and the latents of these fakes; None outside of a game.
+        wanted: the labels that the generator got; None without.
+        y_fake: those of them that D got.
+        real_aux, fake_aux: what D's class head said, (B, classes), where a penalty is of classes.
     """
 
     D: nn.Module
@@ -46,15 +50,23 @@ class Context:
     rng: torch.Generator
     images: int
     memory: Memory = field(default_factory=dict)
-    judge: Callable[[Tensor], Tensor] | None = None
+    judge: Callable[[Tensor, Tensor | None], Tensor] | None = None
     G: nn.Module | None = None
     z: Float[Tensor, "N z_dim"] | None = None
+    wanted: Shaped[Tensor, "N ..."] | None = None
+    y_fake: Shaped[Tensor, "N ..."] | None = None
+    real_aux: Float[Tensor, "B ..."] | None = None
+    fake_aux: Float[Tensor, "B ..."] | None = None
 
-    def ask(self, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
-        """The logits of other samples, asked as the game asks."""
-        if self.judge is not None:
-            return self.judge(x)
-        return self.D(x) if self.y is None else self.D(x, self.y)
+    def ask(self, x: Float[Tensor, "B ..."], *, fake: bool = False) -> Float[Tensor, "B ..."]:
+        """The logits of other samples, asked as the game asks, with the labels of the real ones or of the fakes."""
+        y = self.y_fake if fake else self.y
+        return called(self.D, x, y) if self.judge is None else self.judge(x, y)
+
+    def make(self, z: Float[Tensor, "N z_dim"]) -> Float[Tensor, "N ..."]:
+        """What the generator makes of other latents, asked for the same."""
+        assert self.G is not None
+        return called(self.G, z, self.wanted)
 
 
 def widened(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -80,6 +92,7 @@ class Penalty:
             multiplies by something else than its weights.
         of_batch: whether the number depends on the whole batch or on all weights, so that games that are played side by
             side would see each other.
+        of_classes: whether it looks at what D's class head says.
     """
 
     name: str
@@ -91,3 +104,4 @@ class Penalty:
     per_sample: bool = True
     of_weights: bool = False
     of_batch: bool = False
+    of_classes: bool = False

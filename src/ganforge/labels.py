@@ -1,0 +1,151 @@
+"""Labels of samples that nobody took a picture of: which a fake gets in training, and which belongs to a seed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from ganforge.data import Source
+from ganforge.errors import CheckpointError, DataError, RecipeError
+from ganforge.layers import Condition
+
+__all__ = ["Labels", "check_same", "codes", "labels_of"]
+
+EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
+APART = 2**62  # added to a seed, so that its label doesn't depend on its latent
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a conditional generator is asked for.
+
+    Attributes:
+        condition: what its labels are.
+        names: of the classes, or of a vector's numbers.
+        shares: of the classes among the samples that it is to make, (classes,); None for vectors.
+        examples: label vectors to draw from, (M, size); None for classes.
+    """
+
+    condition: Condition
+    names: tuple[str, ...]
+    shares: Float[Tensor, " K"] | None = None
+    examples: Float[Tensor, "M K"] | None = None
+
+    def of_seeds(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."]:
+        """Each seed's own label, drawn by the shares or from the examples; the same whatever else is asked for."""
+        rng = torch.Generator()
+        u = torch.tensor([torch.rand((), generator=rng.manual_seed(APART + seed % APART)).item() for seed in seeds])
+        if self.shares is not None:
+            return torch.searchsorted(self.shares.cumsum(0), u, right=True).clamp(max=len(self.shares) - 1)
+        assert self.examples is not None
+        return self.examples[(u * len(self.examples)).long()]
+
+    def spread(self, count: int) -> Shaped[Tensor, "N ..."]:
+        """Labels for a picture: every class in its turn, as many of each as of any other; or the first examples."""
+        if self.shares is not None:
+            return torch.arange(count) * self.condition.size // count
+        assert self.examples is not None
+        return self.examples[torch.arange(count) % len(self.examples)]
+
+    def named(self, text: str) -> list[int]:
+        """The classes that a text names: numbers, ranges, names.
+
+        Raises:
+            RecipeError: for one that there isn't, and where labels are vectors.
+        """
+        if self.condition.kind != "class":
+            raise RecipeError(f"labels {text!r}: this generator's labels are vectors of {self.condition.size} numbers")
+        return [label for word in text.split(",") for label in self._range(word.strip())]
+
+    def _range(self, word: str) -> list[int]:
+        """The classes that a number, a range or a name stands for."""
+        if word in self.names:
+            return [self.names.index(word)]
+        first, dash, last = word.partition("-")
+        known = f"there are {len(self.names)}: {', '.join(self.names[:10])}{', ...' if len(self.names) > 10 else ''}"
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise RecipeError(f"there is no class {word!r}; {known}")
+        found = list(range(int(first), int(last if dash else first) + 1))
+        if not found or found[-1] >= self.condition.size:
+            raise RecipeError(f"class {word} is out of range; {known}, numbered from 0")
+        return found
+
+    @property
+    def words(self) -> str:
+        """What a label is, in a sentence."""
+        if self.condition.kind == "class":
+            return f"class numbers from 0 to {self.condition.size - 1}, (B,) int64, or shares of classes, (B, classes)"
+        return f"vectors of {self.condition.size} numbers, (B, {self.condition.size}) float32"
+
+    def record(self) -> dict[str, Any]:
+        """As a checkpoint keeps it."""
+        return {
+            "kind": self.condition.kind,
+            "size": self.condition.size,
+            "optional": self.condition.optional,
+            "names": list(self.names),
+            "shares": None if self.shares is None else self.shares.tolist(),
+            "examples": None if self.examples is None else self.examples.tolist(),
+        }
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any] | None) -> "Labels | None":
+        """From a checkpoint's record; None where it has none."""
+        if record is None:
+            return None
+        condition = Condition(record["kind"], record["size"], record["optional"])
+        shares, examples = (None if record[k] is None else torch.tensor(record[k]) for k in ("shares", "examples"))
+        return cls(condition, tuple(record["names"]), shares, examples)
+
+
+def labels_of(source: Source, *, balanced: bool, optional: bool = False) -> Labels:
+    """The labels of a data set, as a game takes them.
+
+    Raises:
+        DataError: if it has none, if they name a single class, or if one is out of range.
+    """
+    y = source.train.labels
+    if y is None:
+        raise DataError(
+            f"{source.name} has no labels: sort its images into a folder for each class, put a dataset.json or a "
+            "labels.csv beside them, or set game.labels=none."
+        )
+    if y.is_floating_point():
+        if balanced:
+            raise RecipeError("game.labels = 'balanced': these labels are vectors, not classes; set game.labels=data")
+        names = tuple(source.classes or map(str, range(y.shape[1])))
+        some = y[torch.arange(min(EXAMPLES, len(y))) * len(y) // min(EXAMPLES, len(y))].float()
+        return Labels(Condition("vector", y.shape[1], optional), names, examples=some)
+    names = tuple(source.classes or map(str, range(int(y.max()) + 1)))
+    counts = torch.bincount(y[y >= 0], minlength=len(names)).float()
+    if len(counts) > len(names) or bool((y < 0).any()):
+        raise DataError(f"{source.name} has labels from {int(y.min())} to {int(y.max())} for {len(names)} classes.")
+    if int((counts > 0).sum()) < 2:
+        raise DataError(f"all labels of {source.name} say {names[int(counts.argmax())]!r}; set game.labels=none.")
+    shares = torch.full((len(names),), 1 / len(names)) if balanced else counts / counts.sum()
+    return Labels(Condition("class", len(names), optional), names, shares=shares)
+
+
+def codes(count: int) -> Labels:
+    """Labels that mean nothing beforehand: InfoGAN's code."""
+    names = tuple(f"code {i}" for i in range(count))
+    return replace(Labels(Condition("class", count), names), shares=torch.full((count,), 1 / count))
+
+
+def check_same(saved: Labels | None, now: Labels | None, *, name: str) -> None:
+    """See that a data set's classes are those of a checkpoint.
+
+    Raises:
+        CheckpointError: if not.
+    """
+    if saved is None or now is None or (saved.condition, saved.names) == (now.condition, now.names):
+        return
+    other = next((pair for pair in zip(saved.names, now.names, strict=False) if pair[0] != pair[1]), None)
+    words = f"{len(saved.names)} and {len(now.names)} of them" if other is None else f"{other[0]!r} is {other[1]!r} now"
+    raise CheckpointError(
+        f"the classes of {name} aren't those that the run was saved with ({words}); put the data back, or start anew "
+        "with `ganforge train --init-from`"
+    )

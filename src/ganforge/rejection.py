@@ -1,0 +1,82 @@
+"""Rejection sampling by the discriminator: what it knows of the density ratio decides which samples are kept."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganforge.layers import advance_spectral_norms, called
+from ganforge.plan import Plan
+from ganforge.sample import latents
+
+__all__ = ["Rejection", "calibrated"]
+
+BURN_IN = 10_000  # samples that set the cap
+FIRST = 2**33  # their seeds, and those of training: none that anybody asks for
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Keeps a sample x with probability min(1, r(x)/c), r the density ratio p_data/p_G by a calibrated discriminator.
+
+    Azadi et al. 2019, arXiv:1810.06758. *Differs:* the cap c is a quantile of r over samples, where they take the
+    largest r that was seen and shift all logits by a percentile: both buy acceptance with exactness.
+
+    Attributes:
+        D: a discriminator whose logit is log r.
+        cap: log c.
+    """
+
+    D: nn.Module
+    cap: float
+
+    @torch.no_grad()
+    def keeps(self, x: Float[Tensor, "B ..."], seeds: Sequence[int], y: Tensor | None = None) -> Bool[Tensor, " B"]:
+        """Which samples are kept, (B,) bool; a seed's coin is its own, so the same ones whatever else is asked for."""
+        coins = torch.Generator()
+        u = torch.tensor([torch.rand((), generator=coins.manual_seed(FIRST + seed)).item() for seed in seeds])
+        return u.log().to(x.device) < called(self.D, x, y).flatten() - self.cap
+
+
+def calibrated(
+    plan: Plan, G: nn.Module, D: nn.Module, *, steps: int = 4000, lr: float = 1e-3, quantile: float = 0.9
+) -> Rejection:
+    """A discriminator trained on against a generator that stands still, until its logit is a density ratio.
+
+    In a game the discriminator lags behind, and penalties keep it flat on purpose; alone, with the logistic loss and no
+    penalty, it tends to log p_data/p_G (Goodfellow et al. 2014, proposition 1). `D` isn't changed.
+
+    Args:
+        G: the generator that will be sampled, in evaluation mode.
+        D: the discriminator that it was trained against.
+        steps: updates, on batches of the recipe's size.
+        lr: Adam's learning rate at the start; it falls linearly to 0.
+        quantile: of the ratio, the cap above which every sample is kept.
+    """
+    device, batch = plan.device, plan.training.batch
+    rng, z_dim = torch.Generator(device).manual_seed(plan.training.seed), int(G.z_dim)  # type: ignore[arg-type]
+    C = copy.deepcopy(D).train().requires_grad_(True)
+    optimizer = torch.optim.Adam(C.parameters(), lr=lr, betas=(0.9, 0.999))
+    told = plan.labels is not None
+    with replace(plan, training=replace(plan.training, seeds=1)).stream(position=0) as stream:
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
+            real = stream.next()
+            y = real.y if told else None
+            with torch.no_grad():
+                fake = called(G, torch.randn(batch, z_dim, generator=rng, device=device), y)
+            advance_spectral_norms(C)
+            loss = F.softplus(-called(C, real.x, y)).mean() + F.softplus(called(C, fake, y)).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    C.eval().requires_grad_(False)
+    seeds = range(FIRST, FIRST + BURN_IN)
+    asked = None if plan.labels is None else plan.labels.of_seeds(seeds).to(device)
+    with torch.no_grad():
+        logits = called(C, called(G, latents(seeds, z_dim).to(device), asked), asked)
+    return Rejection(C, float(logits.quantile(quantile)))
