@@ -1,9 +1,11 @@
 """Every file in networks/, by the arguments in its TINY; and what single ones promise besides."""
 
 import importlib
+import inspect
 import itertools
 import math
 import pkgutil
+import typing
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 import ganforge.networks
 from ganforge.errors import RecipeError
-from ganforge.layers import SpectralNorm, advance_spectral_norms, mixes_samples
+from ganforge.layers import Condition, SpectralNorm, advance_spectral_norms, mixes_samples
 from ganforge.networks import affine, dcgan, mlp, points
 
 FILES = [
@@ -21,7 +23,7 @@ FILES = [
     for info in pkgutil.iter_modules(ganforge.networks.__path__)
 ]
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.__name__.rpartition(".")[2])
-SHAPES = {3: [(1, 16, 16), (3, 32, 32)], 1: [(1,), (2,)]}  # by the rank of the shape in TINY
+SHAPES = {3: [(1, 28, 28), (3, 32, 32)], 1: [(1,), (2,)]}  # by the rank of the shape in TINY
 
 
 def players(file: ModuleType, shape: tuple[int, ...]) -> tuple[Any, Any]:
@@ -109,10 +111,42 @@ def test_networks_that_dont_mix_samples_dont(file: ModuleType) -> None:
 def test_labels_are_refused_by_networks_that_have_no_use_for_them(file: ModuleType) -> None:
     G, D = players(file, file.TINY["shape"])
     y = torch.zeros(2, dtype=torch.int64)
-    with pytest.raises(RecipeError, match=r"Generator can't use labels"):
+    with pytest.raises(RecipeError, match=r"Generator (can't use|was built without) labels"):
         G(latents(G, 2), y)
-    with pytest.raises(RecipeError, match=r"Discriminator can't use labels"):
+    with pytest.raises(RecipeError, match=r"Discriminator (can't use|was built without) labels"):
         D(torch.zeros(2, *file.TINY["shape"]), y)
+
+
+CONDITIONAL = [f for f in FILES if "condition" in inspect.signature(getattr(f, "Generator", lambda: 0)).parameters]
+WAYS = {"class": (Condition("class", 5), torch.tensor([0, 4, 2])),
+        "vector": (Condition("vector", 3), torch.randn(3, 3)),
+        "optional": (Condition("class", 5, optional=True), torch.tensor([-1, 4, 2]))}  # fmt: skip
+
+
+@pytest.mark.parametrize("file", CONDITIONAL, ids=lambda file: file.__name__.rpartition(".")[2])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("reading", ["concatenation", "projection", "auxiliary"])
+def test_labels_reach_every_part_that_they_should(file: ModuleType, way: str, reading: str) -> None:
+    condition, y = WAYS[way]
+    shape, entries = file.TINY["shape"], inspect.signature(file.Generator).parameters["labels"].annotation
+    for entry in typing.get_args(typing.get_args(entries)[0]):
+        try:
+            G = file.Generator(shape=shape, condition=condition, labels=entry, **file.TINY["generator"])
+        except RecipeError as error:
+            assert entry in str(error)  # noqa: PT017
+            continue
+        x = G(latents(G, 3), y)
+        assert x.shape == (3, *shape)
+        assert all(torch.autograd.grad(x.sum(), p, retain_graph=True, allow_unused=True)[0] is not None
+                   for p in G.parameters())  # fmt: skip
+        if entry != "batch_norm":  # whose gains of all classes begin alike
+            assert (G.eval()(latents(G, 3), y.flip(0)) - G(latents(G, 3), y))[0].abs().max() > 0
+    D = file.Discriminator(shape=shape, condition=condition, labels=reading, **file.TINY["discriminator"]).eval()
+    output = D.full(torch.randn(3, *shape), y)
+    assert output.logits[0].shape == (3,)
+    assert (output.aux is not None) == (reading == "auxiliary")
+    loss = output.logits[0].sum() + (0 if output.aux is None else output.aux.square().sum())
+    assert all(g is not None for g in torch.autograd.grad(loss, list(D.parameters()), allow_unused=True))
 
 
 @each_file
@@ -203,7 +237,7 @@ def formats(network: nn.Module, x: Tensor) -> list[tuple[str, bool]]:
             seen.append((name, x.is_contiguous(memory_format=torch.channels_last)))
 
     for name, part in network.named_modules():
-        if not list(part.children()):
+        if not list(part.children()) and name != "labels":  # which sees images as they come
             part.register_forward_hook(lambda _, inputs, out, name=name: (look(name, inputs[0]), look(name, out))[1])
     network(x).sum().backward()
     return seen

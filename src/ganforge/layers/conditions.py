@@ -162,14 +162,14 @@ class ConditionalBatchNorm(nn.Module):
 
 
 class NoLabels(nn.Module):
-    """A network that is given none."""
+    """Nothing is done with labels here: there are none, or they enter elsewhere."""
 
     extra = 0
 
-    def forward(self, x: Float[Tensor, "B ..."], y: None = None) -> Float[Tensor, "B ..."]:
+    def forward(self, x: Float[Tensor, "B ..."], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, "B ..."]:
         return x
 
-    def answer(self, output: Output, y: None = None) -> Output:
+    def answer(self, output: Output, y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """What the discriminator says, as it is."""
         return output
 

@@ -1,7 +1,7 @@
 """Spectral normalisation: a layer whose linear map has norm 1."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -99,7 +99,7 @@ class SpectralNorm(nn.Module):
         weight: Tensor = self.layer.weight  # type: ignore[assignment]
         return weight / self.sigma()
 
-    def forward(self, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
+    def forward(self, x: Shaped[Tensor, "B ..."]) -> Float[Tensor, "B ..."]:
         return functional_call(self.layer, {"weight": self.weight}, (x,))
 
 
