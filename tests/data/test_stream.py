@@ -18,10 +18,9 @@ class Unpacked:
     """Images that don't lie in memory, as far as anyone can tell."""
 
     tensor = None
-    labels = None
 
     def __init__(self, images: Array, *, broken: int | None = None) -> None:
-        self.images, self.broken, self.shape = images, broken, images.shape
+        self.images, self.broken, self.shape, self.labels = images, broken, images.shape, images.labels
 
     def __len__(self) -> int:
         return len(self.images)
@@ -193,3 +192,16 @@ def test_files_and_memory_agree(tmp_path: Path) -> None:
     assert lazy.tensor is None
     for one, other in zip(batches(stream(packed), 6), batches(stream(lazy), 6), strict=True):
         assert torch.equal(one.x, other.x)
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["resident", "loader"])
+@pytest.mark.parametrize("labels", [torch.arange(23) % 4, torch.rand(23, 3)], ids=["classes", "vectors"])
+def test_every_sample_brings_its_own_label(packed: bool, labels: Tensor) -> None:
+    labelled = Array(images().tensor, labels)
+    for batch in batches(stream(labelled if packed else Unpacked(labelled), flip=True), 9):
+        assert batch.y is not None
+        assert torch.equal(batch.y, labels[batch.index])
+
+
+def test_without_labels_a_batch_has_none() -> None:
+    assert batches(stream(images()), 1)[0].y is None

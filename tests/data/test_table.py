@@ -90,3 +90,12 @@ def test_what_a_look_says(tmp_path: Path) -> None:
     looked, pictures = survey(str(written(tmp_path, "".join(f"{n},7,{n}\n" for n in range(2000)))))
     assert (looked.dims, looked.splits, pictures) == (3, {"train": 1800, "held_out": 200}, [])
     assert list(looked.warnings()) == ["1 coordinates are the same in all points: coordinate 2"]
+
+
+def test_labels_of_points_come_with_their_batch(tmp_path: Path) -> None:
+    path = written(tmp_path, "x,label\n" + "".join(f"{n},{'odd' if n % 2 else 'even'}\n" for n in range(50)))
+    source = opened(path)
+    with source.stream(source.train, batch=32, device="cpu", seed=0) as stream:
+        for batch in (stream.next(), stream.next()):  # the second one straddles two epochs
+            assert batch.y is not None
+            assert torch.equal(batch.y, batch.x[:, 0].long() % 2)

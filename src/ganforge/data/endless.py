@@ -17,7 +17,7 @@ from torch import Tensor
 from ganforge.batch import Batch
 from ganforge.data.images import Source
 from ganforge.data.mixture import Mixture
-from ganforge.data.split import Split
+from ganforge.data.split import LabelsOf, Split
 
 __all__ = ["BLOCK", "Endless", "PointStream", "Points", "endless"]
 
@@ -39,7 +39,7 @@ class Points:
     """Points that lie in memory: a fixed drawing, or a table's."""
 
     tensor: Float[Tensor, "N D"]
-    labels: Int64[Tensor, " N"] | None = None
+    labels: LabelsOf | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,9 +51,13 @@ class Points:
     def read(self, index: Int64[Tensor, " n"]) -> Float[Tensor, "n D"]:
         return self.tensor[index]
 
-    def part(self, index: Int64[Tensor, " n"]) -> "Points":
-        """Some of the points."""
+    def part(self, index: Int64[Tensor, " n"] | slice) -> "Points":
+        """Some of the points; a slice shares their memory."""
         return Points(self.tensor[index], None if self.labels is None else self.labels[index])
+
+    def on(self, device: torch.device) -> "Points":
+        """The same points on a device."""
+        return Points(self.tensor.to(device), None if self.labels is None else self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -94,11 +98,16 @@ def row_of(seed: int) -> str:
     return f"train/{seed}"
 
 
-def shuffled(points: Points, row: str, number: int) -> Float[Tensor, "N D"]:
+def fresh(draw: Draw, row: str, number: int) -> Points:
+    """A block of a row, as points without labels."""
+    return Points(block_of(draw, row, number))
+
+
+def shuffled(points: Points, row: str, number: int) -> Points:
     """A fixed drawing in the order of an epoch of a row."""
     digest = hashlib.blake2b(f"{row}/epoch/{number}".encode(), digest_size=8).digest()
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1))
-    return points.tensor[order]
+    return points.part(order)
 
 
 class PointStream:
@@ -117,20 +126,22 @@ class PointStream:
         self.batch, self.position = batch, position
         self._device, row = torch.device(device), row_of(seed)
         if isinstance(points, Endless):
-            self._size, part = BLOCK, partial(block_of, points.draw, row)
+            self._size, part = BLOCK, partial(fresh, points.draw, row)
         else:
             self._size, part = len(points), partial(shuffled, points, row)
-        self._block = lru_cache(maxsize=2)(lambda number: part(number).to(self._device))
+        self._block = lru_cache(maxsize=2)(lambda number: part(number).on(self._device))
 
     def next(self) -> Batch:
         """The next batch: x float32 (B, D) in the data's own units; its numbers in the run's row beside it."""
         start, end = self.position, self.position + self.batch
         size = self._size
         numbers = range(start // size, -(-end // size))
-        parts = [self._block(n)[max(start - n * size, 0) : end - n * size] for n in numbers]
+        parts = [self._block(n).part(slice(max(start - n * size, 0), end - n * size)) for n in numbers]
         self.position = end
-        x = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return Batch(x=x, index=torch.arange(start, end, device=self._device))
+        x, labels = [part.tensor for part in parts], [part.labels for part in parts if part.labels is not None]
+        y = torch.cat(labels) if labels else None
+        index = torch.arange(start, end, device=self._device)
+        return Batch(x=x[0] if len(x) == 1 else torch.cat(x), index=index, y=y)
 
     def close(self) -> None:
         """Forget the drawn blocks."""

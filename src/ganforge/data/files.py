@@ -16,7 +16,7 @@ from ganforge.data.images import Array, Source, default_size, parted
 from ganforge.data.members import Member
 from ganforge.data.picture import MODES, UNREADABLE, Glance, glance, reason
 from ganforge.data.picture import pixels as pixels_of
-from ganforge.data.split import Split
+from ganforge.data.split import LabelsOf, Split
 from ganforge.errors import DataError
 
 __all__ = ["BEARABLE", "Files", "Listing", "Part", "decoded"]
@@ -36,7 +36,7 @@ class Files:
 
     members: tuple[Member, ...]
     shape: tuple[int, int, int]
-    labels: Int64[Tensor, " N"] | None = None
+    labels: LabelsOf | None = None
     tensor: None = None
 
     def __len__(self) -> int:
@@ -96,7 +96,7 @@ class Part:
     """The files of one split."""
 
     files: list[Member]
-    labels: Int64[Tensor, " N"] | None
+    labels: LabelsOf | None
 
     def taken(self, places: Int64[Tensor, " n"]) -> "Part":
         """Some of them."""

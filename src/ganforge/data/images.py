@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.data.mixture import Mixture
-from ganforge.data.split import Split, Stream
+from ganforge.data.split import LabelsOf, Split, Stream
 from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
 
@@ -25,7 +25,7 @@ class Array:
     """Images that lie in memory (or in a mapped file)."""
 
     tensor: UInt8[Tensor, "N C H W"]
-    labels: Int64[Tensor, " N"] | None = None
+    labels: LabelsOf | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:

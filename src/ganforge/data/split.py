@@ -2,12 +2,15 @@
 
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Int64, Num
+from jaxtyping import Float32, Int64, Num
 from torch import Tensor
 
 from ganforge.batch import Batch
 
-__all__ = ["Split", "Stream"]
+__all__ = ["LabelsOf", "Split", "Stream"]
+
+LabelsOf = Int64[Tensor, " N"] | Float32[Tensor, "N K"]
+"""Labels of N samples: class numbers, or continuous vectors of K numbers."""
 
 
 @runtime_checkable
@@ -16,14 +19,14 @@ class Split(Protocol):
 
     Attributes:
         shape: (C, H, W) of images, (D,) of points.
-        labels: class numbers (N,), or None.
+        labels: class numbers (N,) int64, vectors (N, K) float32, or None.
         tensor: all of them, (N, *shape), if they lie in memory; else None.
     """
 
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
-    def labels(self) -> Tensor | None: ...
+    def labels(self) -> LabelsOf | None: ...
     @property
     def tensor(self) -> Tensor | None: ...
     def __len__(self) -> int: ...

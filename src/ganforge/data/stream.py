@@ -117,6 +117,7 @@ class ImageStream:
         self.position = position
         self._images, self._flip, self._device = images, flip, torch.device(device)
         self._epoch = lru_cache(maxsize=4)(lambda epoch: _epoch(len(images), seed, epoch))
+        self._labels = None if images.labels is None else images.labels.to(self._device)
         self._pixels = _resident(images, self._device)
         self._pool, self._ahead = None, deque[Future[UInt8[Tensor, "B H W C"]]]()
         if self._pixels is None:
@@ -130,7 +131,7 @@ class ImageStream:
         return self._pixels is not None
 
     def next(self) -> Batch:
-        """The next batch: x float32 in [-1, 1], (B, C, H, W) in channels_last, on the device; index beside it.
+        """The next batch: x float32 in [-1, 1], (B, C, H, W) in channels_last, on the device; index and labels too.
 
         Raises what reading raised (DataError for a broken file).
         """
@@ -140,7 +141,8 @@ class ImageStream:
         else:
             pixels = _gathered(self._pixels, index)
         self.position += self.batch
-        return Batch(x=_normalised(pixels, mirrored if self._flip else None), index=index)
+        y = None if self._labels is None else self._labels[index]
+        return Batch(x=_normalised(pixels, mirrored if self._flip else None), index=index, y=y)
 
     def close(self) -> None:
         """Stop reading ahead and wait for what is being read; the stream can't be used any more."""
