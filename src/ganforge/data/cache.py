@@ -34,7 +34,7 @@ except ImportError:  # on Windows: two processes may then both decode, and one c
 __all__ = ["Settings", "cached", "copies", "find"]
 
 FEW = 2_000  # files, below which decoding is over before anyone notices
-RULES = 1  # to be raised when the same files become other pixels
+RULES = 2  # to be raised when the same files become other pixels or labels
 GIB = 2**30
 CHECKED = GIB  # bytes whose SHA-256 is taken whenever they are opened, in a second; of larger copies only the size
 

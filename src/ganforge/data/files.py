@@ -105,10 +105,12 @@ class Part:
 
 
 class Listing(NamedTuple):
-    """The files of each split ("train", and "held_out", "test" where there are any), and the names of their classes."""
+    """The files of each split ("train", and "held_out", "test" where there are any), and the names of their classes, or
+    of their continuous labels' numbers."""
 
     parts: dict[str, Part]
     classes: tuple[str, ...] | None
+    continuous: tuple[str, ...] | None = None
 
 
 def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
@@ -151,7 +153,7 @@ def decoded(
     Raises:
         DataError: if more can't be read.
     """
-    parts, classes = listing
+    parts, classes, continuous = listing
     everything = [file for part in parts.values() for file in part.files]
     if "held_out" not in parts:
         parts = parts | _held_out(name, parts["train"], held_out)
@@ -161,7 +163,8 @@ def decoded(
     fits = len(everything) * np.prod(shape) <= memory * 2**30
     read, notes = _read(parts, shape) if fits else _listed(parts, shape)
     notes = (*notes, *_remarks(looks, shape[0]))
-    return Source(name, read["train"], read.get("held_out"), read.get("test"), classes, notes=notes)
+    others = (read.get("held_out"), read.get("test"))
+    return Source(name, read["train"], *others, classes, notes=notes, continuous=continuous)
 
 
 def _held_out(name: str, part: Part, held_out: int | None) -> dict[str, Part]:

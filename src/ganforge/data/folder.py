@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import torch
 
 from ganforge.data.files import Listing, Part
+from ganforge.data.label_table import TABLES, by_table
 from ganforge.data.labels import INDEX, Labels, by_folder, by_index
 from ganforge.data.members import Member, unwrapped
 from ganforge.errors import DataError
@@ -52,11 +53,17 @@ def _labels(names: Sequence[str], by_top: bool) -> Labels | None:
     return by_folder(["/".join(parts[1:]) for parts in unwrapped(names)] if by_top else names)
 
 
+def _shallowest(there: Sequence[Member], *names: str) -> Member | None:
+    """The file of such a name that lies below the fewest folders."""
+    named = [member for member in there if PurePosixPath(member.name).name in names]
+    return min(named, key=lambda member: member.name.count("/"), default=None)
+
+
 def listing(path: Path, there: Sequence[Member]) -> Listing:
     """Every image file among the files of a folder or of archives, by split, labelled.
 
     Folders called train, val and test are the splits, if every image lies in one of them, and so are several archives
-    with such a word in their names; labels are those of a `dataset.json`, else the folders'.
+    with such a word in their names; labels are those of a `dataset.json` or a `labels.csv`, else the folders'.
 
     Raises:
         DataError: if there are none, or the labels are wrong.
@@ -64,12 +71,14 @@ def listing(path: Path, there: Sequence[Member]) -> Listing:
     images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
     if not images:
         raise DataError(f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in it and below it.")
-    index = min(
-        (m for m in there if PurePosixPath(m.name).name == INDEX), key=lambda m: m.name.count("/"), default=None
-    )
     tops = _by_top(images)
     splits = tops or by_shard(path, images) or {"train": list(range(len(images)))}
-    labels = by_index(images, index) if index else _labels([m.name for m in images], bool(tops) and len(splits) > 1)
+    if index := _shallowest(there, INDEX):
+        labels = by_index(images, index)
+    elif table := _shallowest(there, *TABLES):
+        labels = by_table(images, table)
+    else:
+        labels = _labels([m.name for m in images], bool(tops) and len(splits) > 1)
     whole = Part(images, None if labels is None else labels.numbers)
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
-    return Listing(parts, None if labels is None else labels.classes)
+    return Listing(parts, None) if labels is None else Listing(parts, labels.classes, labels.continuous)

@@ -53,6 +53,7 @@ class Source:
         held_out: samples kept out of training, for choosing checkpoints; or None.
         test: samples for the final figures; or None.
         classes: the names of the labels' numbers; or None.
+        continuous: the names of the K numbers of continuous labels; or None. Never both.
         stream: what makes a stream of `train`; takes `batch`, `device`, `seed`, `position`, and keys of [data].
         endless: training samples are drawn anew for ever, and no sample is seen twice.
         mixture: the density itself, where it is a mixture of Gaussians; or None.
@@ -70,6 +71,7 @@ class Source:
     mixture: Mixture | None = None
     extractor: str | None = None
     notes: tuple[str, ...] = ()
+    continuous: tuple[str, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,6 +88,7 @@ class Source:
         splits = [f"{len(self.held_out):,} held out"] if self.held_out else []
         splits += [f"{len(self.test):,} for testing"] if self.test else []
         splits += [f"{len(self.classes)} classes"] if self.classes else []
+        splits += [f"labels of {len(self.continuous)} numbers"] if self.continuous else []
         count = "endless" if self.endless else f"{len(self.train):,}"
         return ", ".join([f"{self.name}: {count} training {in_words(self.shape)}", *splits])
 

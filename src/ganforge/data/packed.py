@@ -1,8 +1,9 @@
 """Packed sets: all pixels of a data set in one file that is mapped into memory; what `ganforge data --pack` writes.
 
-A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin`, int64, (N,), where
-there are labels (-1 in a split that has none); and `pack.json`, which says the shape, the splits' sizes, the classes, a
-SHA-256 of each file, and what is to be noted of the set.
+A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin` where there are
+labels, class numbers as int64, (N,), or continuous ones as float32, (N, K) (-1 or NaN in a split that has none); and
+`pack.json`, which says the shape, the splits' sizes, the names of classes or of continuous labels' numbers, a SHA-256
+of each file, and what is to be noted of the set.
 """
 
 import hashlib
@@ -13,16 +14,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, fitted
+from ganforge.data.split import LabelsOf
 from ganforge.errors import DataError
 
 __all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "check", "digest", "is_pack", "open_pack"]
 
 INDEX, PIXELS, LABELS = "pack.json", "pixels.bin", "labels.bin"
 SPLITS = ("train", "held_out", "test")
+KINDS = ("classes", "continuous")  # of labels: the index holds their names
 KIND = "ganforge.pack"
 READ = 1 << 24  # bytes hashed at a time
 
@@ -96,24 +99,37 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
         )
     total = sum(counts.values())
     pixels = torch.from_numpy(mapped(path / PIXELS, "u1", (total, H, W, C))).permute(0, 3, 1, 2)
-    labels = torch.from_numpy(mapped(path / LABELS, "<i8", (total,))) if index["classes"] is not None else None
+    classes, continuous = (None if index.get(kind) is None else tuple(map(str, index[kind])) for kind in KINDS)
+    labels = labels_in(path, total, classes=classes, continuous=continuous)
     parts = split_up(pixels, labels, counts)
     if (size or H, channels or C) != (H, C):
         parts = {k: Array(fitted(part.tensor, size or H, channels or C), part.labels) for k, part in parts.items()}
-    classes = None if index["classes"] is None else tuple(index["classes"])
     notes = tuple(map(str, index.get("notes", ())))
-    return Source(str(path), parts["train"], parts.get("held_out"), parts.get("test"), classes, notes=notes)
+    others = (parts.get("held_out"), parts.get("test"))
+    return Source(str(path), parts["train"], *others, classes, notes=notes, continuous=continuous)
 
 
-def split_up(
-    pixels: UInt8[Tensor, "N C H W"], labels: Int64[Tensor, " N"] | None, counts: dict[str, int]
-) -> dict[str, Array]:
+def labels_in(
+    path: Path, total: int, *, classes: tuple[str, ...] | None, continuous: tuple[str, ...] | None
+) -> LabelsOf | None:
+    """The labels of all splits, mapped; None where there are none."""
+    if classes is not None:
+        return torch.from_numpy(mapped(path / LABELS, "<i8", (total,)))
+    return None if continuous is None else torch.from_numpy(mapped(path / LABELS, "<f4", (total, len(continuous))))
+
+
+def split_up(pixels: UInt8[Tensor, "N C H W"], labels: LabelsOf | None, counts: dict[str, int]) -> dict[str, Array]:
     """The splits that have images."""
     parts, start = {}, 0
     for split, count in counts.items():
         place = slice(start, start + count)
         if count:
-            mine = None if labels is None or labels[start] < 0 else labels[place]
+            mine = None if labels is None or not is_label(labels[start]) else labels[place]
             parts[split] = Array(pixels[place], mine)
         start += count
     return parts
+
+
+def is_label(label: Tensor) -> bool:
+    """Whether this isn't what stands for a label that isn't there."""
+    return not bool(label.isnan().any() if label.is_floating_point() else label < 0)

@@ -52,12 +52,13 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
         OSError: if the disk is full.
     """
     splits = {name: part for name in SPLITS if (part := getattr(source, name)) is not None}
-    labelled = source.classes is not None and any(part.labels is not None for part in splits.values())
+    labelled = any(part.labels is not None for part in splits.values()) and (source.classes or source.continuous)
+    none = torch.tensor(-1) if source.continuous is None else torch.full((len(source.continuous),), torch.nan)
     total, broken, counts = sum(map(len, splits.values())), list[str](), dict[str, int]()
     with (folder / PIXELS).open("wb") as pixels, (folder / LABELS).open("wb") as labels:
         sinks = {PIXELS: Sink(pixels), LABELS: Sink(labels)}
         for name, part in splits.items():
-            counts[name] = written(part, sinks, broken, lambda n: progress(n / total))
+            counts[name] = written(part, sinks, broken, none, lambda n: progress(n / total))
             if len(broken) > BEARABLE * total:
                 raise DataError(broken[0])
         for sink in sinks.values():
@@ -70,7 +71,8 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
         "source": source.name,
         "shape": list(source.shape),
         "splits": counts,
-        "classes": list(source.classes or ()) if labelled else None,
+        "classes": list(source.classes) if labelled and source.classes else None,
+        "continuous": list(source.continuous) if labelled and source.continuous else None,
         "sha256": {name: sink.sha256.hexdigest() for name, sink in sorted(sinks.items())},
         "notes": [*source.notes, *noted(broken)],
     }
@@ -84,14 +86,17 @@ def noted(broken: list[str]) -> Iterator[str]:
         yield f"left out {len(broken)} file{'s' * (len(broken) > 1)}, the first of them because {broken[0].rstrip('.')}"
 
 
-def written(part: Split, sinks: dict[str, Sink], broken: list[str], progress: Callable[[int], None]) -> int:
-    """How many images of a split were written; the others' reasons are added to `broken`."""
+def written(
+    part: Split, sinks: dict[str, Sink], broken: list[str], none: Tensor, progress: Callable[[int], None]
+) -> int:
+    """How many images of a split were written; the others' reasons are added to `broken`. `none` stands for the label
+    of an image that has none."""
     count = 0
     for whole, images, reasons in pieces(part):
         broken += reasons
         sinks[PIXELS].write(images.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
-        labels = torch.full((len(whole),), -1) if part.labels is None else part.labels[whole]
-        sinks[LABELS].write(labels.numpy().astype("<i8").tobytes())
+        labels = none.expand(len(whole), *none.shape) if part.labels is None else part.labels[whole]
+        sinks[LABELS].write(labels.numpy().astype("<f4" if labels.is_floating_point() else "<i8").tobytes())
         count += len(whole)
         progress(len(whole) + len(reasons))
     return count

@@ -90,6 +90,7 @@ class Survey:
     bordered: int = 0
     dims: int = 0
     packs: list[str] = field(default_factory=list)
+    numbers: dict[str, tuple[float, float, float]] = field(default_factory=dict)
 
     @property
     def readable(self) -> int:
@@ -114,6 +115,8 @@ class Survey:
             yield f"{len(self.broken):,} can't be read, {spared}: {some}{' ...' if len(self.broken) > 3 else ''}"
         if len(self.classes) == 1:
             yield "all labels are equal: a conditional GAN would learn nothing from them; check the folders' depth"
+        if still := [name for name, (low, _, high) in self.numbers.items() if low == high]:
+            yield f"{len(still):,} of {len(self.numbers):,} label numbers never change: {', '.join(still[:5])}"
         if few := [f"{name} ({n})" for name, n in self.classes.items() if n <= 10]:
             yield f"{len(few)} classes have ten images or fewer, too few to learn one from: {', '.join(few[:5])}"
         if self.constant:
@@ -164,12 +167,14 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
         whole = open_source(source=source)
         if whole.unit == "points":
             return of_points(source, whole), []
-        return counted(source, splits_of(whole), from_tensors(whole), labels_of(whole), progress)
+        looked, sheet = counted(source, splits_of(whole), from_tensors(whole), labels_of(whole), progress)
+        return replace(looked, numbers=ranges(whole.train.labels, whole.continuous)), sheet
     files = [file for part in found.parts.values() for file in part.files]
     splits = {split: len(part.files) for split, part in found.parts.items()}
     classes = class_counts(found.parts["train"].labels, found.classes)
     looked, sheet = counted(source, splits, from_files(files, path), classes, progress)
-    return replace(looked, packs=list(map(str, copies(path)))), sheet
+    numbers = ranges(found.parts["train"].labels, found.continuous)
+    return replace(looked, packs=list(map(str, copies(path))), numbers=numbers), sheet
 
 
 def of_points(name: str, source: Source) -> Survey:
@@ -196,6 +201,14 @@ def class_counts(labels: Tensor | None, classes: tuple[str, ...] | None) -> dict
     if labels is None or classes is None:
         return {}
     return dict(zip(classes, labels.bincount(minlength=len(classes)).tolist(), strict=True))
+
+
+def ranges(labels: Tensor | None, names: tuple[str, ...] | None) -> dict[str, tuple[float, float, float]]:
+    """The name of each number of continuous labels -> its smallest, mean and largest value."""
+    if labels is None or names is None:
+        return {}
+    ends = torch.stack([labels.amin(0), labels.double().mean(0), labels.amax(0)], 1).tolist()
+    return {name: (low, mean, high) for name, (low, mean, high) in zip(names, ends, strict=True)}
 
 
 def from_tensors(source: Source) -> Iterator[tuple[str, Image.Image | Exception]]:
