@@ -39,7 +39,7 @@ from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
 from ganforge.plan import device_named
-from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
+from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 from ganforge.scorecard import card, pictures, run_of
@@ -71,7 +71,7 @@ def train(
     """Begin a run and carry it out."""
     name, settings = (DEFAULT, words) if not words or "=" in words[0] else (words[0], words[1:])
     settings = settings_for({"data.source": data, "train.device": device}, settings)
-    recipe = override(load_recipe(name), settings)
+    recipe = override(sourced(load_recipe(name), data), settings)
     path = out or free_folder(Path("runs") / recipe.name)
     carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), heal=heal, as_json=as_json)
 
@@ -246,7 +246,7 @@ def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Sou
     """
     if what not in NAMED and not is_data(Path(what)):
         sampler = load(what, device=device)
-        parts = resolve(override(recipe_of(Path(what)), settings_for({"data.source": against}, [])))
+        parts = resolve(override(sourced(recipe_of(Path(what)), against), settings_for({"data.source": against}, [])))
         return sampler, parts["data"](), parts["judge"].values["extractor"]
     if against is None:
         raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
