@@ -12,7 +12,7 @@ from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.crowd import Album, Maker, Progress
-from ganforge.data import NAMED, Source, open_source
+from ganforge.data import NAMED, Source, open_source, pairing
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
@@ -266,17 +266,16 @@ def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str
     Raises:
         RecipeError: for options of the one with the other.
     """
-    if pack is None and settings:
-        raise RecipeError(
-            f"--set {settings[0]} says how to pack, and nothing is packed: add --pack OUT or leave it out"
-        )
+    pairs = [setting.removeprefix("pairs=") for setting in settings if setting.startswith("pairs=")]
+    if pack is None and (how := [setting for setting in settings if not setting.startswith("pairs=")]):
+        raise RecipeError(f"--set {how[0]} says how to pack, and nothing is packed: add --pack OUT or leave it out")
     if pack is not None and sheet is not None:
         raise RecipeError(f"--pack {pack} only packs; for the contact sheet {sheet} call ganforge data once more")
     if pack is not None:
         packed(path, pack, settings, as_json=as_json)
         return
     with view.bar(f"looking at {path}", 1.0) as advance:
-        found, pictures = survey(path, progress=advance)
+        found, pictures = survey(path, pairs=pairing(pairs[-1]) if pairs else None, progress=advance)
     if sheet is not None:
         save_png(sheet, contact_sheet(pictures), {"source": path})
     view.surveyed(found, sheet, as_json=as_json)

@@ -264,7 +264,11 @@ def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.splits.items())
     unit = f"points in {found.dims} dimensions" if found.dims else "images"
+    unit = {"": unit, "unpaired": "images of A"}.get(found.pairing, "pairs")
     table.add_row(unit, f"{sum(found.splits.values()):,}", f"[dim]{parts}[/dim]")
+    if found.others:
+        parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.others.items())
+        table.add_row("images of B", f"{sum(found.others.values()):,}", f"[dim]{parts}, none paired with A's[/dim]")
     if not found.dims:
         surveyed_images(table, found)
     if found.numbers:

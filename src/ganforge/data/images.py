@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.data.mixture import Mixture
+from ganforge.data.pairs import Paired, Unpaired
 from ganforge.data.split import LabelsOf, Split, Stream
 from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
@@ -88,6 +89,8 @@ class Source:
         splits = [f"{len(self.held_out):,} held out"] if self.held_out else []
         splits += [f"{len(self.test):,} for testing"] if self.test else []
         splits += [f"{len(self.classes)} classes"] if self.classes else []
+        splits += ["each with its pair"] if isinstance(self.train, Paired) else []
+        splits += [f"{len(self.train.other):,} of the other domain"] if isinstance(self.train, Unpaired) else []
         splits += [f"labels of {len(self.continuous)} numbers"] if self.continuous else []
         count = "endless" if self.endless else f"{len(self.train):,}"
         return ", ".join([f"{self.name}: {count} training {in_words(self.shape)}", *splits])

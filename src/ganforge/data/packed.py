@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, fitted
+from ganforge.data.pairs import OTHER, joined
 from ganforge.data.split import LabelsOf
 from ganforge.errors import DataError
 
@@ -25,6 +26,7 @@ __all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "check", "digest", "is
 
 INDEX, PIXELS, LABELS = "pack.json", "pixels.bin", "labels.bin"
 SPLITS = ("train", "held_out", "test")
+ALL = (*SPLITS, *(f"{split}{OTHER}" for split in SPLITS))  # of unpaired sets B's after A's
 KINDS = ("classes", "continuous")  # of labels: the index holds their names
 KIND = "ganforge.pack"
 READ = 1 << 24  # bytes hashed at a time
@@ -52,7 +54,7 @@ def read_index(path: Path) -> dict[str, Any]:
     """
     try:
         index: dict[str, Any] = json.loads((path / INDEX).read_text("utf-8"))
-        whole = index["kind"] == KIND and len(index["shape"]) == 3 and set(index["splits"]) <= set(SPLITS)
+        whole = index["kind"] == KIND and len(index["shape"]) == 3 and set(index["splits"]) <= set(ALL)
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
@@ -91,7 +93,7 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
     """
     index = read_index(path)
     C, H, W = index["shape"]
-    counts = {split: int(index["splits"].get(split, 0)) for split in SPLITS}
+    counts = {split: int(index["splits"].get(split, 0)) for split in ALL}
     if held_out not in (None, counts["held_out"]):
         raise DataError(
             f"{str(path)!r} was packed with {counts['held_out']:,} images held out, not {held_out:,}: leave out "
@@ -102,11 +104,19 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
     classes, continuous = (None if index.get(kind) is None else tuple(map(str, index[kind])) for kind in KINDS)
     labels = labels_in(path, total, classes=classes, continuous=continuous)
     parts = split_up(pixels, labels, counts)
-    if (size or H, channels or C) != (H, C):
-        parts = {k: Array(fitted(part.tensor, size or H, channels or C), part.labels) for k, part in parts.items()}
+    pairing = index.get("pairing")
+    each = 1 + (pairing == "paired")  # images held as one
+    if (size or H, channels or C // each) != (H, C // each):
+        parts = {k: refitted(part, size or H, channels or C // each, each) for k, part in parts.items()}
     notes = tuple(map(str, index.get("notes", ())))
-    others = (parts.get("held_out"), parts.get("test"))
-    return Source(str(path), parts["train"], *others, classes, notes=notes, continuous=continuous)
+    read = joined(parts, pairing)
+    splits = (read["train"], read.get("held_out"), read.get("test"))
+    return Source(str(path), *splits, classes, notes=notes, continuous=continuous)
+
+
+def refitted(part: Array, size: int, channels: int, each: int) -> Array:
+    """At another size, with other channels; of a pair, both."""
+    return Array(torch.cat([fitted(one, size, channels) for one in part.tensor.chunk(each, 1)], 1), part.labels)
 
 
 def labels_in(

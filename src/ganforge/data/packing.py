@@ -14,6 +14,7 @@ from torch import Tensor
 from ganforge.data.files import BEARABLE
 from ganforge.data.images import Source
 from ganforge.data.packed import INDEX, KIND, LABELS, PIXELS, SPLITS
+from ganforge.data.pairs import OTHER, Paired, Unpaired
 from ganforge.data.split import Split
 from ganforge.errors import DataError
 
@@ -51,7 +52,7 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
         DataError: if more than 1 % can't be read.
         OSError: if the disk is full.
     """
-    splits = {name: part for name in SPLITS if (part := getattr(source, name)) is not None}
+    splits, pairing = stored(source)
     labelled = any(part.labels is not None for part in splits.values()) and (source.classes or source.continuous)
     none = torch.tensor(-1) if source.continuous is None else torch.full((len(source.continuous),), torch.nan)
     total, broken, counts = sum(map(len, splits.values())), list[str](), dict[str, int]()
@@ -69,7 +70,8 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
     index = {
         "kind": KIND,
         "source": source.name,
-        "shape": list(source.shape),
+        "shape": list(splits["train"].shape),
+        "pairing": pairing,
         "splits": counts,
         "classes": list(source.classes) if labelled and source.classes else None,
         "continuous": list(source.continuous) if labelled and source.continuous else None,
@@ -78,6 +80,17 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
     }
     (folder / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
     return broken
+
+
+def stored(source: Source) -> tuple[dict[str, Split], str | None]:
+    """Split -> what is written of it, A's before B's; and whether that is pairs, or two domains."""
+    splits = {name: part for name in SPLITS if (part := getattr(source, name)) is not None}
+    if isinstance(source.train, Paired):
+        return {name: part.whole for name, part in splits.items() if isinstance(part, Paired)}, "paired"
+    if not isinstance(source.train, Unpaired):
+        return splits, None
+    others = {f"{name}{OTHER}": part.b for name, part in splits.items() if isinstance(part, Unpaired)}
+    return {n: part.a if isinstance(part, Unpaired) else part for n, part in splits.items()} | others, "unpaired"
 
 
 def noted(broken: list[str]) -> Iterator[str]:
