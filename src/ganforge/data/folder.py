@@ -1,6 +1,7 @@
 """Image files in a folder or an archive: nested as they like, any size, any mode."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -72,7 +73,11 @@ def listing(path: Path, there: Sequence[Member], pairs: Pairing | None = None) -
     """
     images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
     if not images:
-        raise DataError(f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in it and below it.")
+        others = Counter(PurePosixPath(member.name).suffix.lower() for member in there).most_common(3)
+        found = ", ".join(f"{count:,} {suffix or 'without an ending'}" for suffix, count in others) or "nothing"
+        raise DataError(
+            f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in and below it, and found {found}."
+        )
     if pairs not in ("none", "side_by_side") and (found := sides(images, pairs)):
         return _two(found)
     if pairs in ("paired", "unpaired"):

@@ -18,7 +18,7 @@ from ganforge.data.cache import copies
 from ganforge.data.files import BEARABLE, Part
 from ganforge.data.images import Source
 from ganforge.data.look import Look, Sight, alike, looked, shown, sight
-from ganforge.data.packed import check, is_pack
+from ganforge.data.packed import SPLITS, check, is_pack
 from ganforge.data.packing import stored
 from ganforge.data.pairs import OTHER, Half, Item, Pairing, Twin
 from ganforge.data.points import TOYS
@@ -28,6 +28,7 @@ from ganforge.errors import DataError
 __all__ = ["Survey", "survey"]
 
 AHEAD = 64  # images looked at ahead of the one that is being counted
+NAMED = 10  # broken files, by name and reason
 SHEET = 100  # pictures on a contact sheet
 
 Progress = Callable[[float], None]
@@ -99,11 +100,11 @@ class Survey:
         """What would hurt a GAN, a sentence each, the gravest first."""
         count = self.readable
         if self.broken:
-            some = "; ".join(f"{name} ({why})" for name, why in self.broken[:3])
+            some = "; ".join(f"{name} ({why})" for name, why in self.broken[:NAMED])
             spared = "training leaves them out" if len(self.broken) <= BEARABLE * (count + len(self.broken)) else (
                 "more than 1 %, so training won't start: repair or remove them"
             )  # fmt: skip
-            yield f"{len(self.broken):,} can't be read, {spared}: {some}{' ...' if len(self.broken) > 3 else ''}"
+            yield f"{len(self.broken):,} can't be read, {spared}: {some}{' ...' if len(self.broken) > NAMED else ''}"
         yield from self.notes
         if self.huge:
             least = 3e-9 * (Image.MAX_IMAGE_PIXELS or 0)
@@ -146,8 +147,10 @@ class Survey:
             )
         if lost > 0.2:
             yield f"the central square leaves out {lost:.0%} of the pixels: crop them yourself if that matters"
-        if 0 < count < 1000:
-            yield f"{count:,} images are few: let the discriminator see them augmented (augment.ada.target=.6)"
+        whole = sum(self.splits.values())
+        if 0 < whole < 1000:
+            what = "images" if self.pairing in ("", "unpaired") else "pairs"
+            yield f"{whole:,} {what} are few: let the discriminator see them augmented (augment.ada.target=.6)"
 
 
 def survey(
@@ -189,8 +192,8 @@ def survey(
 
 
 def sizes_of(parts: Mapping[str, Part]) -> dict[str, int]:
-    """Split -> number of items."""
-    return {split: len(part.files) for split, part in parts.items()}
+    """Split -> number of items, those to train with first."""
+    return {split: len(parts[split].files) for split in SPLITS if split in parts}
 
 
 def of_source(name: str, source: Source) -> Survey:
