@@ -74,9 +74,9 @@ def listing(path: Path, there: Sequence[Member], pairs: Pairing | None = None) -
     images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
     if not images:
         others = Counter(PurePosixPath(member.name).suffix.lower() for member in there).most_common(3)
-        found = ", ".join(f"{count:,} {suffix or 'without an ending'}" for suffix, count in others) or "nothing"
+        kinds = ", ".join(f"{count:,} {suffix or 'without an ending'}" for suffix, count in others) or "nothing"
         raise DataError(
-            f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in and below it, and found {found}."
+            f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in and below it, and found {kinds}."
         )
     if pairs not in ("none", "side_by_side") and (found := sides(images, pairs)):
         return _two(found)
