@@ -21,6 +21,7 @@ from ganforge.recipe import (
     override,
     recipe_names,
     resolve,
+    sourced,
     to_toml,
 )
 from ganforge.sections import SECTIONS, Part, tunable
@@ -93,6 +94,18 @@ def test_keys_of_points_beside_a_source_that_makes_none_say_so() -> None:
     assert any(sentence.startswith("data.source = 'zzz' is none of mixture, ") for sentence in found)
     (alone,) = mistakes(Recipe("x", {}), "train.name=x")  # a section without a table has nothing to choose
     assert alone.startswith("train.name: Training has no parameter 'name'")
+
+
+def test_other_data_leave_behind_the_keys_of_those_before(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("\n".join(f"{n},{n / 2}" for n in range(50)))
+    ring = load_recipe("points_ring_8")
+    source = resolve(sourced(ring, str(tmp_path / "x.csv")))["data"]()
+    assert (len(source.train), source.shape) == (45, (2,))
+    assert ring.sections["data"] == {"source": "ring", "sigma": 0.05}
+    photos = Recipe("photos", {"data": {"source": "mnist", "size": 64, "flip": True, "siez": 3}})
+    assert sourced(photos, "my_photos").sections["data"] == {"source": "my_photos", "size": 64, "flip": True}
+    assert sourced(ring, None) == ring
+    assert mistakes(sourced(ring, "os.nope"))[0].startswith("data.source: ")
 
 
 def test_a_divergence_of_classes_needs_classes_in_equal_shares(tiny_recipe: Recipe) -> None:

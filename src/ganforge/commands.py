@@ -12,7 +12,7 @@ from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.crowd import Album, Maker, Progress
-from ganforge.data import NAMED, Source, open_source
+from ganforge.data import NAMED, Source, open_source, pairing
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
@@ -39,7 +39,7 @@ from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
 from ganforge.players import device_named
-from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, to_toml
+from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import load, save_samples, seeds_in
 from ganforge.scorecard import card, pictures, run_of
@@ -71,7 +71,7 @@ def train(
     """Begin a run and carry it out."""
     name, settings = (DEFAULT, words) if not words or "=" in words[0] else (words[0], words[1:])
     settings = settings_for({"data.source": data, "train.device": device}, settings)
-    recipe = override(load_recipe(name), settings)
+    recipe = override(sourced(load_recipe(name), data), settings)
     path = out or free_folder(Path("runs") / recipe.name)
     carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), heal=heal, as_json=as_json)
 
@@ -246,7 +246,7 @@ def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Sou
     """
     if what not in NAMED and not is_data(Path(what)):
         sampler = load(what, device=device)
-        parts = resolve(override(recipe_of(Path(what)), settings_for({"data.source": against}, [])))
+        parts = resolve(override(sourced(recipe_of(Path(what)), against), settings_for({"data.source": against}, [])))
         return sampler, parts["data"](), parts["judge"].values["extractor"]
     if against is None:
         raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
@@ -266,17 +266,16 @@ def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str
     Raises:
         RecipeError: for options of the one with the other.
     """
-    if pack is None and settings:
-        raise RecipeError(
-            f"--set {settings[0]} says how to pack, and nothing is packed: add --pack OUT or leave it out"
-        )
+    pairs = [setting.removeprefix("pairs=") for setting in settings if setting.startswith("pairs=")]
+    if pack is None and (how := [setting for setting in settings if not setting.startswith("pairs=")]):
+        raise RecipeError(f"--set {how[0]} says how to pack, and nothing is packed: add --pack OUT or leave it out")
     if pack is not None and sheet is not None:
         raise RecipeError(f"--pack {pack} only packs; for the contact sheet {sheet} call ganforge data once more")
     if pack is not None:
         packed(path, pack, settings, as_json=as_json)
         return
     with view.bar(f"looking at {path}", 1.0) as advance:
-        found, pictures = survey(path, progress=advance)
+        found, pictures = survey(path, pairs=pairing(pairs[-1]) if pairs else None, progress=advance)
     if sheet is not None:
         save_png(sheet, contact_sheet(pictures), {"source": path})
     view.surveyed(found, sheet, as_json=as_json)

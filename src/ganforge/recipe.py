@@ -1,5 +1,6 @@
 """Recipes: load, override, check, write. Names become functions, keys become their parameters (see `sections`)."""
 
+import contextlib
 import difflib
 import importlib.util
 import inspect
@@ -30,6 +31,7 @@ __all__ = [
     "plain",
     "recipe_names",
     "resolve",
+    "sourced",
     "to_toml",
 ]
 
@@ -106,6 +108,21 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         key, text = setting.split("=", 1)
         put(sections, key.strip(), toml_value(text.strip()))
     return Recipe(recipe.name, sections)
+
+
+def sourced(recipe: Recipe, source: str | None) -> Recipe:
+    """The recipe with other data: keys of its [data] that these have too stay, those of the former alone are gone.
+
+    >>> sourced(Recipe("eight", {"data": {"source": "ring", "sigma": 0.05, "held_out": 99}}), "a.csv").sections["data"]
+    {'held_out': 99, 'source': 'a.csv'}
+    """
+    if source is None:
+        return recipe
+    kept = recipe.sections.get("data", {})
+    with contextlib.suppress(RecipeError):  # `resolve` says it, with all other mistakes
+        known = tunable(functions_of(SECTIONS["data"], source))
+        kept = {key: value for key, value in kept.items() if key in known}
+    return Recipe(recipe.name, deep_copy(recipe.sections) | {"data": kept | {"source": source}})
 
 
 def put(sections: dict[str, Any], key: str, value: Value) -> None:

@@ -264,11 +264,22 @@ def surveyed(found: Survey, sheet: Path | None, *, as_json: bool) -> None:
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.splits.items())
     unit = f"points in {found.dims} dimensions" if found.dims else "images"
+    unit = {"": unit, "unpaired": "images of A"}.get(found.pairing, "pairs")
     table.add_row(unit, f"{sum(found.splits.values()):,}", f"[dim]{parts}[/dim]")
+    if found.others:
+        parts = ", ".join(f"{n:,} {split.replace('_', ' ')}" for split, n in found.others.items())
+        table.add_row("images of B", f"{sum(found.others.values()):,}", f"[dim]{parts}, none paired with A's[/dim]")
     if not found.dims:
         surveyed_images(table, found)
-    table.add_row("classes", f"{len(found.classes):,}", "[dim]no labels[/dim]" if not found.classes else "")
+    if found.numbers:
+        table.add_row("labels", f"{len(found.numbers):,}", "[dim]numbers each, continuous[/dim]")
+    else:
+        table.add_row("classes", f"{len(found.classes):,}", "[dim]no labels[/dim]" if not found.classes else "")
     stdout.print(table)
+    for name, (low, mean, high) in list(found.numbers.items())[:MOST_CLASSES]:
+        stdout.print(f"  {name[:24]:<24} from {low:.4g} to {high:.4g}, mean {mean:.4g}", markup=False)
+    if len(found.numbers) > MOST_CLASSES:
+        stdout.print(f"  [dim]and {len(found.numbers) - MOST_CLASSES:,} more; --json has all[/dim]")
     most = max(found.classes.values(), default=0)
     for name, count in list(found.classes.items())[:MOST_CLASSES]:
         stdout.print(f"  {name[:24]:<24} {count:>9,} {'█' * round(30 * count / max(most, 1))}", markup=False)

@@ -137,7 +137,11 @@ def test_an_index_without_labels_means_none(tmp_path: Path) -> None:
     [
         ([["0.png", 0]], r"has no label for '1\.png': add it"),
         ([[f"{n}.png", -1] for n in range(4)], r"gives '0\.png' the label -1: it should be a class number"),
-        ([[f"{n}.png", [0.5, 0.5]] for n in range(4)], r"the label \[0\.5, 0\.5\]: it should be a class number"),
+        ([[f"{n}.png", [0.5] * (1 + n)] for n in range(4)], r"'1\.png' the label \[0\.5, 0\.5\]: .* of one length"),
+        ([[f"{n}.png", [n, None]] for n in range(4)], r"'0\.png' the label \[0, None\]: .* vectors of finite numbers"),
+        ([[f"{n}.png", [0.5, 1e39]] for n in range(4)], r"'0\.png' the label \[0\.5, 1e\+39\]"),
+        ([[f"{n}.png", []] for n in range(4)], r"'0\.png' the label \[\]"),
+        ([[f"{n}.png", [0.5] if n else "cat"] for n in range(4)], r"'0\.png' the label 'cat'"),
         (7, "is no index of labels"),
     ],
 )

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
+from tests.data.spoilt import FAULTS, climbing, spoilt
 
 from ganforge import commands
+from ganforge.data import open_source
 from ganforge.data.survey import Survey, survey
 from ganforge.errors import DataError
 
@@ -111,6 +113,31 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert record["splits"] == {"train": 25}
     assert record["sizes"] == [{"width": 40, "height": 40, "images": 25}]
     assert any("25 images are few" in words for words in record["warnings"])
+
+
+def test_a_folder_spoilt_in_every_way(tmp_path: Path) -> None:
+    looked, pictures = survey(str(spoilt(tmp_path / "set", 20)))
+    reasons = dict(looked.broken)
+    assert reasons.keys() == FAULTS.keys()
+    assert all(reasons[name].startswith(why) for name, why in FAULTS.items())
+    assert looked.constant == ["odd/red0.png", "odd/red1.png"]
+    assert looked.copies == [["odd/copy of 003.bmp", "sound/003.png"], ["odd/red0.png", "odd/red1.png"]]
+    assert looked.near == [("odd/nearly 004.jpg", "sound/004.png")]
+    assert looked.sizes == {(48, 48): 25, (200, 40): 1, (16, 16): 1}
+    assert looked.classes == {"cat": 33}
+    assert len(pictures) == 27
+    assert all(name in "\n".join(looked.warnings()) for name in FAULTS)
+    with pytest.raises(DataError, match="climbs out of the archive"):
+        survey(str(climbing(tmp_path / "set.tar")))
+
+
+def test_large_images_are_named_and_decoded_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(tmp_path, 20)
+    photo(99, width=60, height=50).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2000)  # Pillow would warn of 3,000 pixels, and refuse 4,001
+    assert found(tmp_path).huge == ["large.png"]
+    assert "1 are so large that each takes" in said(tmp_path)
+    assert len(open_source(source=str(tmp_path), held_out=0).train) == 21
 
 
 def test_points_have_nothing_to_look_at() -> None:

@@ -3,6 +3,7 @@
 from ganforge.data.endless import Endless, Points, PointStream, endless
 from ganforge.data.images import Array, Source
 from ganforge.data.mixture import Mixture
+from ganforge.data.pairs import pairing
 from ganforge.data.points import TOYS
 from ganforge.data.source import NAMED, open_source
 from ganforge.data.split import Split, Stream
@@ -22,4 +23,5 @@ __all__ = [
     "Stream",
     "endless",
     "open_source",
+    "pairing",
 ]

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, default_size, fitted, parted
-from ganforge.data.labels import numbered
+from ganforge.data.labels import Labels, by_array
 from ganforge.errors import DataError
 
 __all__ = ["is_array", "open_array"]
@@ -88,13 +88,22 @@ def _chosen(arrays: dict[str, np.ndarray], test: bool) -> np.ndarray | None:
     return min(named, key=lambda array: array.dtype != np.uint8, default=None)
 
 
-def _labels(arrays: dict[str, np.ndarray], count: int, test: bool) -> Tensor | None:
-    """Class numbers beside the images: an array of as many whole numbers, called y, labels, classes or targets."""
+def _labels(arrays: dict[str, np.ndarray], count: int, test: bool, where: str) -> Labels | None:
+    """Labels beside the images: an array of as many numbers, or rows of them, called y, labels, classes or targets."""
     for name, array in arrays.items():
         mine = ("test" in name.lower()) == test and name.lower().startswith(LABELLED)
-        if mine and array.dtype.kind in "ui" and array.size == count == len(array) and array.min() >= 0:
-            return torch.from_numpy(array.reshape(count).astype(np.int64))
+        if mine and array.dtype.kind in "uif" and array.ndim in (1, 2) and count == len(array) and array.size:
+            array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind != "f" else array
+            kind = np.float64 if array.dtype.kind == "f" else np.int64
+            return by_array(torch.from_numpy(array.astype(kind)), f"{where}: {name}")
     return None
+
+
+def _agreed(train: Labels | None, test: Array | None, where: str) -> None:
+    """Raises DataError where the labels for testing are of another kind."""
+    kinds = [None if labels is None else labels.shape[1:] for labels in (train and train.numbers, test and test.labels)]
+    if None not in kinds and kinds[0] != kinds[1]:
+        raise DataError(f"'{where}' has labels of one kind for training and of another for testing: save them alike.")
 
 
 def open_array(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
@@ -114,19 +123,22 @@ def open_array(path: Path, *, size: int | None, channels: int | None, held_out: 
     scale, note = _scale(images, str(path))
     pixels = _pixels(images, scale)
     size, channels = size or default_size({min(pixels.shape[2:])}), channels or pixels.shape[1]
-    array = Array(fitted(pixels, size, channels), _labels(arrays, len(images), test=False))
-    test = _test(arrays, scale, size, channels)
+    labels = _labels(arrays, len(images), test=False, where=str(path))
+    array = Array(fitted(pixels, size, channels), labels and labels.numbers)
+    test = _test(arrays, scale, size, channels, str(path))
+    _agreed(labels, test, str(path))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SPLIT_SEED))
     kept, rest = order[:count].sort().values, order[count:].sort().values
-    classes = None if array.labels is None else numbered(int(array.labels.max()), str(path))
-    return Source(
-        str(path), array.part(rest), array.part(kept) if count else None, test, classes, notes=(note,) if note else ()
-    )
+    classes, continuous = (labels.classes, labels.continuous) if labels else (None, None)
+    held = array.part(kept) if count else None
+    notes = (note,) if note else ()
+    return Source(str(path), array.part(rest), held, test, classes, notes=notes, continuous=continuous)
 
 
-def _test(arrays: dict[str, np.ndarray], scale: Scale, size: int, channels: int) -> Array | None:
+def _test(arrays: dict[str, np.ndarray], scale: Scale, size: int, channels: int, where: str) -> Array | None:
     """The images for testing, scaled as those for training."""
     images = _chosen(arrays, test=True)
     if images is None:
         return None
-    return Array(fitted(_pixels(images, scale), size, channels), _labels(arrays, len(images), test=True))
+    labels = _labels(arrays, len(images), test=True, where=where)
+    return Array(fitted(_pixels(images, scale), size, channels), labels and labels.numbers)

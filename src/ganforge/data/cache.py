@@ -23,6 +23,7 @@ from ganforge.data.images import Source
 from ganforge.data.members import members
 from ganforge.data.packed import INDEX, check, is_pack, open_pack
 from ganforge.data.packing import fill
+from ganforge.data.pairs import Paired
 from ganforge.data.shards import expanded
 from ganforge.errors import DataError
 
@@ -34,7 +35,7 @@ except ImportError:  # on Windows: two processes may then both decode, and one c
 __all__ = ["Settings", "cached", "copies", "find"]
 
 FEW = 2_000  # files, below which decoding is over before anyone notices
-RULES = 1  # to be raised when the same files become other pixels
+RULES = 2  # to be raised when the same files become other pixels or labels
 GIB = 2**30
 CHECKED = GIB  # bytes whose SHA-256 is taken whenever they are opened, in a second; of larger copies only the size
 
@@ -61,9 +62,9 @@ def identity(path: Path) -> str:
     return found.hexdigest()
 
 
-def place(path: Path, fit: Settings) -> Path | None:
+def place(path: Path, fit: Settings, pairs: str | None) -> Path | None:
     """The copy of a set by these settings, there or not."""
-    words = "-".join(f"{key}_{value}" for key, value in fit.items() if value is not None)
+    words = "-".join(f"{key}_{value}" for key, value in (*fit.items(), ("pairs", pairs)) if value is not None)
     root = home()
     return root and root / "-".join(filter(None, (identity(path), words)))
 
@@ -75,10 +76,10 @@ def copies(path: Path) -> list[Path]:
     return sorted(copy for copy in found if is_pack(copy))
 
 
-def find(path: Path, fit: Settings) -> Source | None:
+def find(path: Path, fit: Settings, pairs: str | None = None) -> Source | None:
     """The source, from its packed copy; None where there is no whole one."""
     there = path.exists() or expanded(path)
-    copy = place(path, fit) if there and home() else None
+    copy = place(path, fit, pairs) if there and home() else None
     return None if copy is None else opened(copy, path)
 
 
@@ -96,7 +97,9 @@ def opened(copy: Path, path: Path) -> Source | None:
     return dataclasses.replace(source, name=str(path))
 
 
-def cached(path: Path, listing: Listing, fit: Settings, *, memory: float, cache: float) -> Source:
+def cached(
+    path: Path, listing: Listing, fit: Settings, *, pairs: str | None = None, memory: float, cache: float
+) -> Source:
     """The source of these files, packed now and read from there, if they are many and that takes at most `cache` GiB.
 
     Else, and where it can't be written, as `decoded`.
@@ -104,11 +107,12 @@ def cached(path: Path, listing: Listing, fit: Settings, *, memory: float, cache:
     Raises:
         DataError: if more than 1 % can't be read.
     """
-    total, copy = sum(len(part.files) for part in listing.parts.values()), place(path, fit)
+    parts = [*listing.parts.values(), *(listing.others or {}).values()]
+    total, copy = sum(len(part.files) for part in parts), place(path, fit, pairs)
     if total < FEW or copy is None or cache == 0:
         return decoded(str(path), listing, **fit, memory=memory)
     source = decoded(str(path), listing, **fit, memory=0.0)
-    weight = total * math.prod(source.shape)
+    weight = total * math.prod(source.shape) * (2 if isinstance(source.train, Paired) else 1)
     notes: tuple[str, ...] = ()
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganforge.data.bar import bar
 from ganforge.data.images import Array, Source, default_size, parted
-from ganforge.data.members import Member
+from ganforge.data.pairs import OTHER, Half, Item, Pairing, Twin, faces, joined
 from ganforge.data.picture import MODES, UNREADABLE, Glance, glance, reason
 from ganforge.data.picture import pixels as pixels_of
 from ganforge.data.split import LabelsOf, Split
@@ -26,15 +26,15 @@ SPLIT_SEED = 0  # which images are held out is the same in every run
 BEARABLE = 0.01  # of the files may be broken: they are left out, and named
 NAMED = 3  # of them, by name
 
-Item = TypeVar("Item")
-Failure = tuple[Member, Exception]
+Thing = TypeVar("Thing")
+Failure = tuple[Item, Exception]
 
 
 @dataclass(frozen=True)
 class Files:
     """Image files that are decoded whenever they are read, because together they don't fit into memory."""
 
-    members: tuple[Member, ...]
+    members: tuple[Item, ...]
     shape: tuple[int, int, int]
     labels: LabelsOf | None = None
     tensor: None = None
@@ -83,7 +83,7 @@ def _remarks(looks: Sequence[Glance], channels: int) -> Iterator[str]:
         yield f"the images are partly transparent and laid on white: data.channels={channels + 1} keeps their alpha"
 
 
-def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
+def _shown(items: Iterable[Thing], total: int) -> Iterator[Thing]:
     """The items, with a progress bar."""
     with bar("decoding images", float(total)) as advance:
         for item in items:
@@ -95,7 +95,7 @@ def _shown(items: Iterable[Item], total: int) -> Iterator[Item]:
 class Part:
     """The files of one split."""
 
-    files: list[Member]
+    files: Sequence[Item]
     labels: LabelsOf | None
 
     def taken(self, places: Int64[Tensor, " n"]) -> "Part":
@@ -105,10 +105,23 @@ class Part:
 
 
 class Listing(NamedTuple):
-    """The files of each split ("train", and "held_out", "test" where there are any), and the names of their classes."""
+    """The files of each split ("train", and "held_out", "test" where there are any), and what they are.
+
+    Attributes:
+        parts: split -> its files; of unpaired sets, those of domain A.
+        classes: the names of their classes; or None.
+        continuous: the names of their continuous labels' numbers; or None.
+        pairing: how two domains lie beside each other; None where there is one.
+        others: of unpaired sets, split -> the files of domain B.
+        notes: what a user should hear of them.
+    """
 
     parts: dict[str, Part]
     classes: tuple[str, ...] | None
+    continuous: tuple[str, ...] | None = None
+    pairing: Pairing | None = None
+    others: dict[str, Part] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
@@ -151,17 +164,42 @@ def decoded(
     Raises:
         DataError: if more can't be read.
     """
-    parts, classes = listing
+    parts = _parted(name, listing.parts, held_out)
+    if listing.others is not None:
+        parts = parts | {f"{split}{OTHER}": part for split, part in _parted(name, listing.others, held_out).items()}
     everything = [file for part in parts.values() for file in part.files]
-    if "held_out" not in parts:
-        parts = parts | _held_out(name, parts["train"], held_out)
-    looks = [look for member in everything[:: max(len(everything) // SAMPLE, 1)] if (look := glance(member))]
-    looks = looks or [Glance(1, False, False, False)]  # nothing readable: decoding will say what is broken
-    shape = _shape(looks, size, channels)
+    looks = _looks(everything)
+    channels, size, _ = _shape(looks, size, channels)
+    shape = (2 * channels if isinstance(everything[0], Twin) else channels, size, size)
     fits = len(everything) * np.prod(shape) <= memory * 2**30
     read, notes = _read(parts, shape) if fits else _listed(parts, shape)
-    notes = (*notes, *_remarks(looks, shape[0]))
-    return Source(name, read["train"], read.get("held_out"), read.get("test"), classes, notes=notes)
+    read = joined(read, listing.pairing)
+    notes = (*listing.notes, *notes, *_remarks(looks, channels))
+    splits = (read["train"], read.get("held_out"), read.get("test"))
+    return Source(name, *splits, listing.classes, notes=notes, continuous=listing.continuous)
+
+
+def _looks(everything: Sequence[Item]) -> list[Glance]:
+    """A glance at some of the files.
+
+    Raises:
+        DataError: if images are halved that don't look like two.
+    """
+    sample = [faces(item)[n % len(faces(item))] for n, item in enumerate(everything[:: len(everything) // SAMPLE or 1])]
+    looks = [(face, look) for face in sample if (look := glance(face))]
+    for face, look in looks:
+        if isinstance(face, Half) and 2 * look.size[0] <= look.size[1]:
+            size = f"{2 * look.size[0]}×{look.size[1]}"
+            raise DataError(
+                f"pairs = side_by_side halves each image, and '{face.member}' is {size}, not wider than high: leave it "
+                "out."
+            )
+    return [look for _, look in looks] or [Glance((1, 1), False, False, False)]  # decoding will say what is broken
+
+
+def _parted(name: str, parts: dict[str, Part], held_out: int | None) -> dict[str, Part]:
+    """With a part held out, where none is."""
+    return parts if "held_out" in parts else parts | _held_out(name, parts["train"], held_out)
 
 
 def _held_out(name: str, part: Part, held_out: int | None) -> dict[str, Part]:

@@ -1,14 +1,17 @@
 """Image files in a folder or an archive: nested as they like, any size, any mode."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
 
 from ganforge.data.files import Listing, Part
+from ganforge.data.label_table import TABLES, by_table
 from ganforge.data.labels import INDEX, Labels, by_folder, by_index
 from ganforge.data.members import Member, unwrapped
+from ganforge.data.pairs import Half, Pairing, Sides, Twin, sides
 from ganforge.errors import DataError
 
 __all__ = ["PARTS", "SUFFIXES", "by_shard", "listing"]
@@ -52,24 +55,63 @@ def _labels(names: Sequence[str], by_top: bool) -> Labels | None:
     return by_folder(["/".join(parts[1:]) for parts in unwrapped(names)] if by_top else names)
 
 
-def listing(path: Path, there: Sequence[Member]) -> Listing:
+def _shallowest(there: Sequence[Member], *names: str) -> Member | None:
+    """The file of such a name that lies below the fewest folders."""
+    named = [member for member in there if PurePosixPath(member.name).name in names]
+    return min(named, key=lambda member: member.name.count("/"), default=None)
+
+
+def listing(path: Path, there: Sequence[Member], pairs: Pairing | None = None) -> Listing:
     """Every image file among the files of a folder or of archives, by split, labelled.
 
     Folders called train, val and test are the splits, if every image lies in one of them, and so are several archives
-    with such a word in their names; labels are those of a `dataset.json`, else the folders'.
+    with such a word in their names; labels are those of a `dataset.json` or a `labels.csv`, else the folders'. Folders
+    called A and B are two domains, in pairs where their files have the same names.
 
     Raises:
         DataError: if there are none, or the labels are wrong.
     """
     images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
     if not images:
-        raise DataError(f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in it and below it.")
-    index = min(
-        (m for m in there if PurePosixPath(m.name).name == INDEX), key=lambda m: m.name.count("/"), default=None
-    )
+        others = Counter(PurePosixPath(member.name).suffix.lower() for member in there).most_common(3)
+        kinds = ", ".join(f"{count:,} {suffix or 'without an ending'}" for suffix, count in others) or "nothing"
+        raise DataError(
+            f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in and below it, and found {kinds}."
+        )
+    if pairs not in ("none", "side_by_side") and (found := sides(images, pairs)):
+        return _two(found)
+    if pairs in ("paired", "unpaired"):
+        raise DataError(f"pairs = {pairs} needs folders A and B, or trainA and trainB, and {str(path)!r} has none.")
     tops = _by_top(images)
     splits = tops or by_shard(path, images) or {"train": list(range(len(images)))}
-    labels = by_index(images, index) if index else _labels([m.name for m in images], bool(tops) and len(splits) > 1)
-    whole = Part(images, None if labels is None else labels.numbers)
+    if index := _shallowest(there, INDEX):
+        labels = by_index(images, index)
+    elif table := _shallowest(there, *TABLES):
+        labels = by_table(images, table)
+    else:
+        labels = _labels([m.name for m in images], bool(tops) and len(splits) > 1)
+    halved = pairs == "side_by_side"
+    items = [Twin(Half(image, False), Half(image, True)) if halved else image for image in images]
+    whole = Part(items, None if labels is None else labels.numbers)
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
-    return Listing(parts, None if labels is None else labels.classes)
+    names = (None, None) if labels is None else (labels.classes, labels.continuous)
+    return Listing(parts, *names, pairing="side_by_side" if halved else None)
+
+
+def _two(found: Sides) -> Listing:
+    """Two domains, in pairs or not."""
+    if not found.paired:
+        parts, others = ({split: Part(list(files), None) for split, files in side.items()} for side in found[:2])
+        return Listing(parts, None, pairing="unpaired", others=others)
+    both = {split: zip(files, found.b[split], strict=True) for split, files in found.a.items()}
+    twins = {split: [Twin(a, b) for a, b in files] for split, files in both.items()}
+    if "train" not in twins:
+        raise DataError(f"no two files of A and B have the same name, '{found.alone[0]}' for one: name pairs alike.")
+    notes = (f"left out {named(found.alone)} without a partner of the same name",) if found.alone else ()
+    return Listing({s: Part(list(t), None) for s, t in twins.items()}, None, pairing="paired", notes=notes)
+
+
+def named(files: Sequence[Member]) -> str:
+    """Some files, the first three by name."""
+    first, more = ", ".join(f"'{file}'" for file in files[:3]), len(files) - 3
+    return f"{len(files):,} file{'s' * (len(files) > 1)} ({first}{f' and {more:,} more' if more > 0 else ''})"

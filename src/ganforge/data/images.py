@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganforge.data.mixture import Mixture
+from ganforge.data.pairs import Paired, Unpaired
 from ganforge.data.split import LabelsOf, Split, Stream
 from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
@@ -53,6 +54,7 @@ class Source:
         held_out: samples kept out of training, for choosing checkpoints; or None.
         test: samples for the final figures; or None.
         classes: the names of the labels' numbers; or None.
+        continuous: the names of the K numbers of continuous labels; or None. Never both.
         stream: what makes a stream of `train`; takes `batch`, `device`, `seed`, `position`, and keys of [data].
         endless: training samples are drawn anew for ever, and no sample is seen twice.
         mixture: the density itself, where it is a mixture of Gaussians; or None.
@@ -70,6 +72,7 @@ class Source:
     mixture: Mixture | None = None
     extractor: str | None = None
     notes: tuple[str, ...] = ()
+    continuous: tuple[str, ...] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -86,6 +89,9 @@ class Source:
         splits = [f"{len(self.held_out):,} held out"] if self.held_out else []
         splits += [f"{len(self.test):,} for testing"] if self.test else []
         splits += [f"{len(self.classes)} classes"] if self.classes else []
+        splits += ["each with its pair"] if isinstance(self.train, Paired) else []
+        splits += [f"{len(self.train.other):,} of the other domain"] if isinstance(self.train, Unpaired) else []
+        splits += [f"labels of {len(self.continuous)} numbers"] if self.continuous else []
         count = "endless" if self.endless else f"{len(self.train):,}"
         return ", ".join([f"{self.name}: {count} training {in_words(self.shape)}", *splits])
 

@@ -1,8 +1,9 @@
 """Packed sets: all pixels of a data set in one file that is mapped into memory; what `ganforge data --pack` writes.
 
-A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin`, int64, (N,), where
-there are labels (-1 in a split that has none); and `pack.json`, which says the shape, the splits' sizes, the classes, a
-SHA-256 of each file, and what is to be noted of the set.
+A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin` where there are
+labels, class numbers as int64, (N,), or continuous ones as float32, (N, K) (-1 or NaN in a split that has none); and
+`pack.json`, which says the shape, the splits' sizes, the names of classes or of continuous labels' numbers, a SHA-256
+of each file, and what is to be noted of the set.
 """
 
 import hashlib
@@ -13,16 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from ganforge.data.images import Array, Source, fitted
+from ganforge.data.pairs import OTHER, joined
+from ganforge.data.split import LabelsOf
 from ganforge.errors import DataError
 
 __all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "check", "digest", "is_pack", "open_pack"]
 
 INDEX, PIXELS, LABELS = "pack.json", "pixels.bin", "labels.bin"
 SPLITS = ("train", "held_out", "test")
+ALL = (*SPLITS, *(f"{split}{OTHER}" for split in SPLITS))  # of unpaired sets B's after A's
+KINDS = ("classes", "continuous")  # of labels: the index holds their names
 KIND = "ganforge.pack"
 READ = 1 << 24  # bytes hashed at a time
 
@@ -49,7 +54,7 @@ def read_index(path: Path) -> dict[str, Any]:
     """
     try:
         index: dict[str, Any] = json.loads((path / INDEX).read_text("utf-8"))
-        whole = index["kind"] == KIND and len(index["shape"]) == 3 and set(index["splits"]) <= set(SPLITS)
+        whole = index["kind"] == KIND and len(index["shape"]) == 3 and set(index["splits"]) <= set(ALL)
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
@@ -88,7 +93,7 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
     """
     index = read_index(path)
     C, H, W = index["shape"]
-    counts = {split: int(index["splits"].get(split, 0)) for split in SPLITS}
+    counts = {split: int(index["splits"].get(split, 0)) for split in ALL}
     if held_out not in (None, counts["held_out"]):
         raise DataError(
             f"{str(path)!r} was packed with {counts['held_out']:,} images held out, not {held_out:,}: leave out "
@@ -96,24 +101,45 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
         )
     total = sum(counts.values())
     pixels = torch.from_numpy(mapped(path / PIXELS, "u1", (total, H, W, C))).permute(0, 3, 1, 2)
-    labels = torch.from_numpy(mapped(path / LABELS, "<i8", (total,))) if index["classes"] is not None else None
+    classes, continuous = (None if index.get(kind) is None else tuple(map(str, index[kind])) for kind in KINDS)
+    labels = labels_in(path, total, classes=classes, continuous=continuous)
     parts = split_up(pixels, labels, counts)
-    if (size or H, channels or C) != (H, C):
-        parts = {k: Array(fitted(part.tensor, size or H, channels or C), part.labels) for k, part in parts.items()}
-    classes = None if index["classes"] is None else tuple(index["classes"])
+    pairing = index.get("pairing")
+    each = 1 + (pairing == "paired")  # images held as one
+    if (size or H, channels or C // each) != (H, C // each):
+        parts = {k: refitted(part, size or H, channels or C // each, each) for k, part in parts.items()}
     notes = tuple(map(str, index.get("notes", ())))
-    return Source(str(path), parts["train"], parts.get("held_out"), parts.get("test"), classes, notes=notes)
+    read = joined(parts, pairing)
+    splits = (read["train"], read.get("held_out"), read.get("test"))
+    return Source(str(path), *splits, classes, notes=notes, continuous=continuous)
 
 
-def split_up(
-    pixels: UInt8[Tensor, "N C H W"], labels: Int64[Tensor, " N"] | None, counts: dict[str, int]
-) -> dict[str, Array]:
+def refitted(part: Array, size: int, channels: int, each: int) -> Array:
+    """At another size, with other channels; of a pair, both."""
+    return Array(torch.cat([fitted(one, size, channels) for one in part.tensor.chunk(each, 1)], 1), part.labels)
+
+
+def labels_in(
+    path: Path, total: int, *, classes: tuple[str, ...] | None, continuous: tuple[str, ...] | None
+) -> LabelsOf | None:
+    """The labels of all splits, mapped; None where there are none."""
+    if classes is not None:
+        return torch.from_numpy(mapped(path / LABELS, "<i8", (total,)))
+    return None if continuous is None else torch.from_numpy(mapped(path / LABELS, "<f4", (total, len(continuous))))
+
+
+def split_up(pixels: UInt8[Tensor, "N C H W"], labels: LabelsOf | None, counts: dict[str, int]) -> dict[str, Array]:
     """The splits that have images."""
     parts, start = {}, 0
     for split, count in counts.items():
         place = slice(start, start + count)
         if count:
-            mine = None if labels is None or labels[start] < 0 else labels[place]
+            mine = None if labels is None or not is_label(labels[start]) else labels[place]
             parts[split] = Array(pixels[place], mine)
         start += count
     return parts
+
+
+def is_label(label: Tensor) -> bool:
+    """Whether this isn't what stands for a label that isn't there."""
+    return not bool(label.isnan().any() if label.is_floating_point() else label < 0)

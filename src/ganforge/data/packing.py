@@ -14,6 +14,7 @@ from torch import Tensor
 from ganforge.data.files import BEARABLE
 from ganforge.data.images import Source
 from ganforge.data.packed import INDEX, KIND, LABELS, PIXELS, SPLITS
+from ganforge.data.pairs import OTHER, Paired, Unpaired
 from ganforge.data.split import Split
 from ganforge.errors import DataError
 
@@ -51,13 +52,14 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
         DataError: if more than 1 % can't be read.
         OSError: if the disk is full.
     """
-    splits = {name: part for name in SPLITS if (part := getattr(source, name)) is not None}
-    labelled = source.classes is not None and any(part.labels is not None for part in splits.values())
+    splits, pairing = stored(source)
+    labelled = any(part.labels is not None for part in splits.values()) and (source.classes or source.continuous)
+    none = torch.tensor(-1) if source.continuous is None else torch.full((len(source.continuous),), torch.nan)
     total, broken, counts = sum(map(len, splits.values())), list[str](), dict[str, int]()
     with (folder / PIXELS).open("wb") as pixels, (folder / LABELS).open("wb") as labels:
         sinks = {PIXELS: Sink(pixels), LABELS: Sink(labels)}
         for name, part in splits.items():
-            counts[name] = written(part, sinks, broken, lambda n: progress(n / total))
+            counts[name] = written(part, sinks, broken, none, lambda n: progress(n / total))
             if len(broken) > BEARABLE * total:
                 raise DataError(broken[0])
         for sink in sinks.values():
@@ -68,14 +70,27 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
     index = {
         "kind": KIND,
         "source": source.name,
-        "shape": list(source.shape),
+        "shape": list(splits["train"].shape),
+        "pairing": pairing,
         "splits": counts,
-        "classes": list(source.classes or ()) if labelled else None,
+        "classes": list(source.classes) if labelled and source.classes else None,
+        "continuous": list(source.continuous) if labelled and source.continuous else None,
         "sha256": {name: sink.sha256.hexdigest() for name, sink in sorted(sinks.items())},
         "notes": [*source.notes, *noted(broken)],
     }
     (folder / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
     return broken
+
+
+def stored(source: Source) -> tuple[dict[str, Split], str | None]:
+    """Split -> what is written of it, A's before B's; and whether that is pairs, or two domains."""
+    splits = {name: part for name in SPLITS if (part := getattr(source, name)) is not None}
+    if isinstance(source.train, Paired):
+        return {name: part.whole for name, part in splits.items() if isinstance(part, Paired)}, "paired"
+    if not isinstance(source.train, Unpaired):
+        return splits, None
+    others = {f"{name}{OTHER}": part.b for name, part in splits.items() if isinstance(part, Unpaired)}
+    return {n: part.a if isinstance(part, Unpaired) else part for n, part in splits.items()} | others, "unpaired"
 
 
 def noted(broken: list[str]) -> Iterator[str]:
@@ -84,14 +99,17 @@ def noted(broken: list[str]) -> Iterator[str]:
         yield f"left out {len(broken)} file{'s' * (len(broken) > 1)}, the first of them because {broken[0].rstrip('.')}"
 
 
-def written(part: Split, sinks: dict[str, Sink], broken: list[str], progress: Callable[[int], None]) -> int:
-    """How many images of a split were written; the others' reasons are added to `broken`."""
+def written(
+    part: Split, sinks: dict[str, Sink], broken: list[str], none: Tensor, progress: Callable[[int], None]
+) -> int:
+    """How many images of a split were written; the others' reasons are added to `broken`. `none` stands for the label
+    of an image that has none."""
     count = 0
     for whole, images, reasons in pieces(part):
         broken += reasons
         sinks[PIXELS].write(images.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
-        labels = torch.full((len(whole),), -1) if part.labels is None else part.labels[whole]
-        sinks[LABELS].write(labels.numpy().astype("<i8").tobytes())
+        labels = none.expand(len(whole), *none.shape) if part.labels is None else part.labels[whole]
+        sinks[LABELS].write(labels.numpy().astype("<f4" if labels.is_floating_point() else "<i8").tobytes())
         count += len(whole)
         progress(len(whole) + len(reasons))
     return count

@@ -1,16 +1,15 @@
-"""Parquet as Hugging Face `datasets` writes it, and the Arrow files of its `save_to_disk`: images in a column, class
-numbers in another."""
+"""Parquet as Hugging Face `datasets` writes it, and the Arrow files of its `save_to_disk`: images in a column, labels
+in another."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ganforge.data.files import Listing, Part
 from ganforge.data.folder import PARTS, SUFFIXES
-from ganforge.data.labels import numbered
+from ganforge.data.labels import by_values
 from ganforge.data.members import Member, members
 from ganforge.errors import DataError
 
@@ -20,6 +19,8 @@ MAGIC = b"PAR1"
 PARQUET, ARROW = ".parquet", ".arrow"
 WHOLE = b"ARROW1"  # how an Arrow file begins that is no stream
 GIB = 2**30
+FLOATS = r"(\w*list<\w+: )?(float|double)(>.*)?"  # a column of them, or of lists of them
+LABELLED = ("label", "y", "class", "target")  # how the name of a column of floats begins that is labels
 ENCODED = 4.0  # GiB of encoded images that any machine may be asked to hold
 
 
@@ -57,8 +58,8 @@ def pyarrow() -> Any:
 def listing(path: Path, *, memory: float) -> Listing:
     """The images of Parquet files; files named train, validation and test are the splits.
 
-    Images are a struct with `bytes`, or binary; labels the column `label`, or the only one of whole numbers. Encoded
-    images stay in memory, `memory` GiB of them at most (or 4).
+    Images are a struct with `bytes`, or binary; labels the column `label`, or the only one of whole numbers, else one
+    of floats, or lists of them, that is called so. Encoded images stay in memory, at most `memory` GiB of them (or 4).
 
     Raises:
         DataError: for files that can't be read, hold no images, or are larger.
@@ -73,21 +74,25 @@ def listing(path: Path, *, memory: float) -> Listing:
         )
     tables = [_table(file, pyarrow()) for file in files]
     image, label = _columns(tables[0].schema, files[0])
-    rows: dict[str, Part] = {}
+    rows: dict[str, tuple[list[Member], list[Any]]] = {}
     for file, table in zip(files, tables, strict=True):
-        part = _part(file, table, image, label)
-        before = rows.setdefault(split_of(file), Part([], None if label is None else torch.empty(0, dtype=torch.long)))
-        rows[split_of(file)] = Part(before.files + part.files, _joined(before.labels, part.labels))
+        images, cells = rows.setdefault(split_of(file), ([], []))
+        images += _members(file, table, image)
+        cells += [] if label is None else table[label].to_pylist()
     if "train" not in rows:
         rows = {"train": rows.pop(next(iter(rows)))} | rows
-    labels = rows["train"].labels
-    if label is None or labels is None:
-        return Listing({split: Part(part.files, None) for split, part in rows.items()}, None)
-    return Listing(rows, _classes(tables[0].schema, label, labels, str(path)))
+    known = {split: cells for split, (_, cells) in rows.items() if label is not None and _known(cells)}
+    if "train" not in known:
+        return Listing({split: Part(images, None) for split, (images, _) in rows.items()}, None)
+    labels = by_values([cell for cells in known.values() for cell in cells], f"{path}: {label}", "row {}".format)
+    mine = dict(zip(known, labels.numbers.split([len(cells) for cells in known.values()]), strict=True))
+    parts = {split: Part(images, mine.get(split)) for split, (images, _) in rows.items()}
+    return Listing(parts, labels.classes and _names(tables[0].schema, label, labels.classes), labels.continuous)
 
 
-def _joined(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
-    return None if one is None or other is None else torch.cat([one, other])
+def _known(cells: list[Any]) -> bool:
+    """Whether these are labels: none is null or negative, as in test splits that keep theirs secret."""
+    return bool(cells) and None not in cells and all(not isinstance(cell, int) or cell >= 0 for cell in cells)
 
 
 def _table(file: Path, library: Any) -> Any:
@@ -109,36 +114,32 @@ def _columns(schema: Any, file: Path) -> tuple[str, str | None]:
     kinds: dict[str, Callable[[Any], bool]] = {
         "image": lambda kind: str(kind) in ("binary", "large_binary") or str(kind).startswith("struct<bytes: "),
         "label": lambda kind: str(kind).startswith(("int", "uint")),
+        "vector": lambda kind: re.fullmatch(FLOATS, str(kind)) is not None,
     }
     found = {what: [field.name for field in schema if fits(field.type)] for what, fits in kinds.items()}
     if not found["image"]:
         there = ", ".join(f"{field.name} ({field.type})" for field in schema)
         raise DataError(f"'{file}' has no column of images (a struct with bytes, or binary): it has {there}.")
     numbers = found["label"]
-    label = "label" if "label" in numbers else numbers[0] if len(numbers) == 1 else None
+    vector = next((name for name in found["vector"] if name.lower().startswith(LABELLED)), None)
+    label = "label" if "label" in numbers else vector or (numbers[0] if len(numbers) == 1 else None)
     return found["image"][0], label
 
 
-def _part(file: Path, table: Any, image: str, label: str | None) -> Part:
-    """The rows of a file; a row's name is its number, or the path that it came from.
-
-    There are no labels if one is null or negative, as in test splits that keep theirs secret.
-    """
+def _members(file: Path, table: Any, image: str) -> list[Member]:
+    """The rows of a file; a row's name is its number, or the path that it came from."""
     entries = table[image].to_pylist()
     cells = [entry if isinstance(entry, dict) else {"bytes": entry} for entry in entries]
-    rows = [
+    return [
         Member(file, str(cell.get("path") or f"row {row}"), content=cell["bytes"] or b"")
         for row, cell in enumerate(cells)
     ]
-    numbers = [] if label is None else table[label].to_pylist()
-    known = label is not None and all(number is not None and number >= 0 for number in numbers)
-    return Part(rows, torch.tensor(numbers, dtype=torch.long) if known else None)
 
 
-def _classes(schema: Any, label: str, labels: torch.Tensor, where: str) -> tuple[str, ...]:
-    """The names in the files' metadata, else the numbers."""
+def _names(schema: Any, label: str | None, numbers: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes' names in the files' metadata, else their numbers."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return tuple(features[label]["names"])
     except (KeyError, ValueError, TypeError):
-        return numbered(int(labels.max()), where)
+        return numbers

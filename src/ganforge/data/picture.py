@@ -1,6 +1,7 @@
 """One image file: what a glance at it says, and its pixels as uint8, square, of one size and number of channels."""
 
 from io import BytesIO
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -10,14 +11,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ganforge.data.members import Member
+from ganforge.data.pairs import Face, Half, Item, Twin, faces
 
-__all__ = ["MODES", "UNREADABLE", "Glance", "eight_bits", "glance", "opaque", "opened", "pixels", "reason"]
+__all__ = ["MODES", "UNREADABLE", "Glance", "eight_bits", "glance", "opaque", "opened", "pixels", "reason", "upright"]
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Channels -> Pillow's name: grey, grey with alpha, colour, colour with alpha."""
 
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises on broken files
 SIXTEEN = 65_535
+OPENING = Lock()  # around the moment in which Pillow's own limit is lifted
 
 
 def reason(error: Exception) -> str:
@@ -28,14 +31,41 @@ def reason(error: Exception) -> str:
 
 
 def opened(member: Member) -> Image.Image:
-    """A file, opened as an image by what is in it, whatever its name says.
+    """A file, opened as an image by what is in it, whatever its name says; up to twice Pillow's limit of pixels.
 
     Raises one of `UNREADABLE`.
     """
     data = member.read()
     if not data:
         raise ValueError("the file is empty")
-    return Image.open(BytesIO(data))
+    with OPENING:  # Pillow would warn between once and twice the limit, and warnings can't be stopped in a thread alone
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(BytesIO(data))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    if limit is not None and image.width * image.height > 2 * limit:
+        raise Image.DecompressionBombError
+    return image
+
+
+def half(image: Image.Image, face: Face) -> Image.Image:
+    """The part of a whole image that is meant."""
+    if isinstance(face, Member):
+        return image
+    middle = image.width // 2
+    left = image.width - middle if face.right else 0
+    return image.crop((left, 0, left + middle, image.height))
+
+
+def upright(face: Face) -> Image.Image | Exception:
+    """An image, upright (EXIF) and decoded; or what went wrong."""
+    try:
+        with opened(face.member if isinstance(face, Half) else face) as image:
+            image.load()
+            return half(ImageOps.exif_transpose(image), face)
+    except UNREADABLE as error:
+        return error
 
 
 def eight_bits(image: Image.Image) -> Image.Image:
@@ -67,44 +97,67 @@ def opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def pixels(member: Member, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
+def pixels(item: Item, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
     """One file, upright (EXIF), cropped to its central square, resized, antialiased; with 2 or 4 channels alpha stays.
+    Of a pair, both halves of the channels.
 
     Raises one of `UNREADABLE`.
     """
     channels, size, _ = shape
+    if not isinstance(item, Twin):
+        return square(ready(item, channels, (2 * size, 2 * size)), channels, size)
+    channels //= 2
+    if isinstance(item.a, Half) and isinstance(item.b, Half):  # of one file, decoded once
+        whole = ready(item.a.member, channels, (4 * size, 2 * size))
+        images = [half(whole, face) for face in (item.a, item.b)]
+        return torch.cat([square(image, channels, size) for image in images])
+    return torch.cat([pixels(face, (channels, size, size)) for face in faces(item) if isinstance(face, Member)])
+
+
+def ready(member: Member, channels: int, least: tuple[int, int]) -> Image.Image:
+    """An image file, upright, with these channels of 8 bits; no smaller than this where it isn't already."""
     with opened(member) as image:
-        image.draft(image.mode, (2 * size, 2 * size))  # large JPEGs are decoded at a fraction of their size
+        image.draft(image.mode, least)  # large JPEGs are decoded at a fraction of their size
         upright = ImageOps.exif_transpose(image)
         upright = (eight_bits if channels in (2, 4) else opaque)(upright)
     if channels == 2:
         upright = upright.convert("RGBA")  # a palette with alpha has no other way
-    upright = upright.convert(MODES[channels])
-    if upright.size != (size, size):
-        upright = ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
-    array = np.asarray(upright)
+    return upright.convert(MODES[channels])
+
+
+def square(image: Image.Image, channels: int, size: int) -> UInt8[Tensor, "C H W"]:
+    """Its central square, at this size."""
+    if image.size != (size, size):
+        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+    array = np.asarray(image)
     return torch.from_numpy(array.reshape(size, size, channels).copy()).permute(2, 0, 1)
 
 
 class Glance(NamedTuple):
-    """What is seen of a file at a glance: its shorter side, whether it is grey, of 16 bits, partly transparent."""
+    """What is seen of a file at a glance: its size, whether it is grey, of 16 bits, partly transparent."""
 
-    side: int
+    size: tuple[int, int]
     grey: bool
     deep: bool
     cut_out: bool
 
+    @property
+    def side(self) -> int:
+        """The shorter side."""
+        return min(self.size)
 
-def glance(member: Member) -> Glance | None:
+
+def glance(face: Face) -> Glance | None:
     """A glance at a file; None if it can't be read."""
     try:
-        with opened(member) as image:
+        with opened(face.member if isinstance(face, Half) else face) as image:
+            middle = image.width // 2 if isinstance(face, Half) else image.width
             deep = image.mode.startswith("I") or ";16" in repr(getattr(image, "tile", ""))
-            side, grey = min(image.size), image.mode in ("1", "L", "LA") or image.mode.startswith(("I", "F"))
+            grey = image.mode in ("1", "L", "LA") or image.mode.startswith(("I", "F"))
             low, high = image.convert("RGBA").getchannel("A").getextrema() if transparent(image) else (255, 255)
             if not grey:
                 array = np.asarray(opaque(image).convert("RGB"))
                 grey = bool((array == array[..., :1]).all())
-            return Glance(side, grey, deep, low != high)
+            return Glance((middle, image.height), grey, deep, low != high)
     except UNREADABLE:
         return None

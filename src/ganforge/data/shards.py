@@ -14,7 +14,7 @@ import torch
 
 from ganforge.data.files import Listing, Part
 from ganforge.data.folder import SUFFIXES, by_shard
-from ganforge.data.labels import Labels, by_words
+from ganforge.data.labels import Labels, by_values, by_words
 from ganforge.data.members import ARCHIVES, Member, members
 from ganforge.errors import DataError
 
@@ -28,6 +28,7 @@ FEW = 8  # records looked into, for whether they hold labels
 MOST = 1_000_000  # shards that a pattern may name
 
 Sample = dict[str, Member]
+Word = str | float | list[Any]
 
 
 def expanded(path: Path) -> list[Path]:
@@ -97,7 +98,7 @@ def listing(path: Path, there: Sequence[Member]) -> Listing:
     """The image of every sample, labelled by its `.cls`, or by "label" in its `.json`; splits by the shards' names.
 
     Raises:
-        DataError: if some samples of a training shard have a label, and others none.
+        DataError: if some samples of a training shard have a label, and others none; or of another kind.
     """
     found = samples(there)
     images = [image for sample in found if (image := image_of(sample))]
@@ -108,22 +109,27 @@ def listing(path: Path, there: Sequence[Member]) -> Listing:
         if any(words[place] is not None for place in splits["train"]):
             raise DataError(f"'{images[lacking]}' has no label beside it, and other samples do: add it, or remove all.")
         words = [None] * len(words)
-    labels = _labels(words, str(path))
+    labels = _labels(words, images, str(path))
     whole = Part(images, None if labels is None else labels.numbers)
     secret = {split for split, places in splits.items() if any(words[place] is None for place in places)}
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
     parts = {split: Part(part.files, None) if split in secret else part for split, part in parts.items()}
-    return Listing(parts, None if labels is None else labels.classes)
+    return Listing(parts, None) if labels is None else Listing(parts, labels.classes, labels.continuous)
 
 
-def _labels(words: Sequence[str | None], where: str) -> Labels | None:
+def _labels(words: Sequence[Word | None], images: Sequence[Member], where: str) -> Labels | None:
     """Of all samples; those that have none (in a test split that keeps its labels secret) get any."""
-    known = [word for word in words if word is not None]
-    return by_words([known[0] if word is None else word for word in words], where) if known else None
+    known = next((word for word in words if word is not None), None)
+    if known is None:
+        return None
+    filled = [known if word is None else word for word in words]
+    if all(isinstance(word, str) for word in filled):
+        return by_words(list(map(str, filled)), where)
+    return by_values(filled, where, lambda place: images[place].name)
 
 
-def word_of(sample: Sample) -> str | None:
-    """The label of a sample, as text."""
+def word_of(sample: Sample) -> Word | None:
+    """The label of a sample: text, or the numbers of a record."""
     try:
         if LABEL in sample:
             return sample[LABEL].read().decode("utf-8").strip() or None
@@ -134,7 +140,8 @@ def word_of(sample: Sample) -> str | None:
     return first_word(record) if isinstance(record, dict) else None
 
 
-def first_word(record: dict[str, Any]) -> str | None:
-    """What a record says under one of the usual keys: a number, or a name."""
-    words = [record[key] for key in KEYS if isinstance(record.get(key), int | str) and record[key] is not True]
-    return str(words[0]) if words else None
+def first_word(record: dict[str, Any]) -> Word | None:
+    """What a record says under one of the usual keys: a class number or a name as text, else a number or a vector."""
+    words = [record[key] for key in KEYS if isinstance(record.get(key), int | str | float | list)]
+    words = [word for word in words if not isinstance(word, bool)]
+    return None if not words else str(words[0]) if isinstance(words[0], int) else words[0]

@@ -1,5 +1,6 @@
 """Where real images come from: a name or a path, recognised by looking at it."""
 
+import dataclasses
 import difflib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.members import is_archive, members
 from ganforge.data.packed import is_pack, open_pack
+from ganforge.data.pairs import Domain, Paired, Pairing, Unpaired
 from ganforge.data.points import TOYS
+from ganforge.data.split import Split
 from ganforge.data.table import is_table, open_table
 from ganforge.errors import DataError
 
@@ -24,6 +27,8 @@ __all__ = ["NAMED", "listed", "open_source"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
+
+LEAD = "of two domains"  # how what is said of them begins
 
 FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., Source]], ...] = (
     (is_array, open_array),
@@ -64,6 +69,16 @@ def open_source(
     cache: Annotated[
         float, Field(description="GiB of disk that packed copies of large sets may take together; 0: none", ge=0)
     ] = 10.0,
+    pairs: Annotated[
+        Pairing | None,
+        Field(
+            description="side_by_side: each image is two; paired, unpaired: folders A and B are; none: no pairs; by "
+            "default folders A and B by looking"
+        ),
+    ] = None,
+    domain: Annotated[
+        Domain, Field(description="of pairs and unpaired sets, which side is learnt: A is left, or the folder A")
+    ] = "A",
 ) -> Source:
     """A data set, opened and split; the arguments are a recipe's [data].
 
@@ -80,16 +95,21 @@ def open_source(
     'mnist: 50,000 training images of 1×28×28, 10,000 held out, 10,000 for testing, 10 classes'
     """
     fit: Settings = {"size": size, "channels": channels, "held_out": held_out}
+    return facing(_opened(source, fit, pairs, memory=memory, cache=cache), pairs, domain)
+
+
+def _opened(source: str, fit: Settings, pairs: Pairing | None, *, memory: float, cache: float) -> Source:
+    """The source, by its name or by looking at its path."""
     if source in NAMED:
         return NAMED[source](**fit)
     path = Path(source).expanduser()
     try:
         if (opener := format_of(path)) is not None:
             return opener(path, **fit)
-        if cache and (copy := find(path, fit)) is not None:
+        if cache and (copy := find(path, fit, pairs)) is not None:
             return copy
-        if (found := listed(path, memory=memory)) is not None:
-            return cached(path, found, fit, memory=memory, cache=cache)
+        if (found := listed(path, memory=memory, pairs=pairs)) is not None:
+            return cached(path, found, fit, pairs=pairs, memory=memory, cache=cache)
     except PermissionError as error:
         raise DataError(f"no permission to read '{error.filename}': change its mode or choose another path.") from None
     raise _unusable(source, path)
@@ -100,7 +120,34 @@ def format_of(path: Path) -> Callable[..., Source] | None:
     return next((opener for fits, opener in FORMATS if fits(path)), None) if path.exists() else None
 
 
-def listed(path: Path, *, memory: float) -> Listing | None:
+def facing(source: Source, pairs: Pairing | None, domain: Domain) -> Source:
+    """A source of two domains, seen from one of them; and what is to be said of that.
+
+    Raises:
+        DataError: for a source of one domain, where two were asked for.
+    """
+    if not isinstance(source.train, Paired | Unpaired):
+        key, value = ("pairs", pairs) if pairs not in (None, "none") else ("domain", domain)
+        if value not in ("A", None):
+            raise DataError(f"{key} = {value} is said of two domains, and {source.name!r} has one: leave it out.")
+        return source
+    other = "B" if domain == "A" else "A"
+    said = f"{LEAD} {domain} is learnt; a game without a condition never sees {other} (data.domain={other} turns them)"
+    return dataclasses.replace(
+        source,
+        train=turned(source.train, domain),
+        held_out=source.held_out and turned(source.held_out, domain),
+        test=source.test and turned(source.test, domain),
+        notes=(*(note for note in source.notes if not note.startswith(LEAD)), said),
+    )
+
+
+def turned(split: Split, domain: Domain) -> Split:
+    """A split of two domains, seen from one of them; any other as it is."""
+    return dataclasses.replace(split, domain=domain) if isinstance(split, Paired | Unpaired) else split
+
+
+def listed(path: Path, *, memory: float, pairs: Pairing | None = None) -> Listing | None:
     """The image files of a path, by split, labelled; None where it is no set of image files.
 
     Raises:
@@ -114,7 +161,7 @@ def listed(path: Path, *, memory: float) -> Listing | None:
     there = [member for archive in archives for member in members(archive)]
     if not archives:
         return None
-    return shards.listing(path, there) if shards.is_web(there) else folder.listing(path, there)
+    return shards.listing(path, there) if shards.is_web(there) else folder.listing(path, there, pairs)
 
 
 def _unusable(source: str, path: Path) -> DataError:

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ganforge.batch import Batch
+from ganforge.data.pairs import Paired, Unpaired
 from ganforge.data.split import Split
 
 __all__ = ["ImageStream"]
@@ -24,8 +25,12 @@ Draw = tuple[Int64[Tensor, " B"], Bool[Tensor, " B"]]
 
 def _generator(seed: int, epoch: int) -> torch.Generator:
     """A generator of its own for every (seed, epoch): hashed, so that neighbours share nothing."""
-    digest = hashlib.blake2b(f"{seed}/{epoch}".encode(), digest_size=8).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator().manual_seed(_seed(f"{seed}/{epoch}"))
+
+
+def _seed(words: str) -> int:
+    """A seed of 63 bits, hashed."""
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest(), "little") >> 1
 
 
 def _epoch(total: int, seed: int, epoch: int) -> Draw:
@@ -90,7 +95,9 @@ class ImageStream:
     """A split as an endless row of batches, shuffled without replacement.
 
     The row is the epochs' permutations one after the other; a batch may straddle two, and no image is dropped.
-    It has no state but `position`: epoch e's order and mirrorings are drawn from (seed, e), so a stream that starts at
+    Of pairs, x is the one domain and `pair` the other, mirrored alike; of unpaired sets, `cond` is drawn from the other
+    domain by a row of its own. It has no state but `position`: epoch e's order and mirrorings are drawn from (seed, e),
+    so a stream that starts at
     `position=p` continues exactly as one that was run to p. Images that fit on the device live there as uint8;
     others are read ahead by threads, in the same order and hence with the same bits. Close it when done (`with` does).
 
@@ -115,6 +122,13 @@ class ImageStream:
     ) -> None:
         self.batch = batch
         self.position = position
+        self._halves = images if isinstance(images, Paired) else None
+        self._other = None
+        if isinstance(images, Unpaired):
+            self._other = ImageStream(
+                images.other, batch=batch, device=device, seed=_seed(f"{seed}/other"), flip=flip, position=position
+            )
+        images = images.whole if isinstance(images, Paired) else images.x if isinstance(images, Unpaired) else images
         self._images, self._flip, self._device = images, flip, torch.device(device)
         self._epoch = lru_cache(maxsize=4)(lambda epoch: _epoch(len(images), seed, epoch))
         self._labels = None if images.labels is None else images.labels.to(self._device)
@@ -142,13 +156,20 @@ class ImageStream:
             pixels = _gathered(self._pixels, index)
         self.position += self.batch
         y = None if self._labels is None else self._labels[index]
-        return Batch(x=_normalised(pixels, mirrored if self._flip else None), index=index, y=y)
+        x, cond, pair = _normalised(pixels, mirrored if self._flip else None), None, None
+        if self._halves is not None:
+            x, pair = (part.contiguous(memory_format=torch.channels_last) for part in self._halves.both(x))
+        if self._other is not None:
+            cond = self._other.next().x
+        return Batch(x=x, index=index, y=y, cond=cond, pair=pair)
 
     def close(self) -> None:
         """Stop reading ahead and wait for what is being read; the stream can't be used any more."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._ahead.clear()
+        if self._other is not None:
+            self._other.close()
 
     def __enter__(self) -> "ImageStream":
         return self

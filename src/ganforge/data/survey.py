@@ -1,66 +1,37 @@
 """What is in a data set, and what of it would hurt a GAN; every image is looked at once, and little of it is kept."""
 
-import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ganforge.data.cache import copies
-from ganforge.data.files import BEARABLE
+from ganforge.data.files import BEARABLE, Part
 from ganforge.data.images import Source
-from ganforge.data.members import Member
-from ganforge.data.packed import check, is_pack
-from ganforge.data.picture import UNREADABLE, opaque, opened, reason
+from ganforge.data.look import Look, Sight, alike, looked, shown, sight
+from ganforge.data.packed import SPLITS, check, is_pack
+from ganforge.data.packing import stored
+from ganforge.data.pairs import OTHER, Half, Item, Pairing, Twin
 from ganforge.data.points import TOYS
 from ganforge.data.source import listed, open_source
 from ganforge.errors import DataError
 
-__all__ = ["Look", "Survey", "survey"]
+__all__ = ["Survey", "survey"]
 
-THUMB = 16  # pixels of the grey thumbnails by which near copies are found
-NEAR = 4.0  # of 255 levels, root mean square, by which the thumbnails of near copies differ at most
-COMPARED = 100_000  # images, beyond which only so many are compared, spread over the set
-FRAME = 2  # pixels of a border
-CHUNK = 512  # thumbnails compared with all before them at a time
-AHEAD = 64  # images decoded ahead of the one that is being counted
-
+AHEAD = 64  # images looked at ahead of the one that is being counted
+NAMED = 10  # broken files, by name and reason
+SHEET = 100  # pictures on a contact sheet
 
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True)
-class Look:
-    """One image, looked at.
-
-    Attributes:
-        name: its file, or its number.
-        error: why it can't be read; then nothing else is known.
-        size: width and height, upright.
-        mode: Pillow's name of its kind of pixels.
-        digest: of its pixels; equal for exact copies, however they are encoded.
-        thumb: grey, 16 × 16, as bytes.
-        constant: all pixels are the same.
-        bordered: its frame of 2 pixels is of one colour, what is inside isn't.
-    """
-
-    name: str
-    error: str = ""
-    size: tuple[int, int] = (0, 0)
-    mode: str = ""
-    digest: bytes = b""
-    thumb: bytes = b""
-    constant: bool = False
-    bordered: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +47,13 @@ class Survey:
         copies: names of images with the same pixels, group by group.
         near: pairs of names that look alike and aren't the same.
         constant, bordered: how many images are so.
+        dims: of points, their dimension.
+        packs: packed copies of the set.
+        numbers: name of each number of continuous labels -> its smallest, mean and largest value.
+        huge: names of images with more pixels than Pillow's limit, at most twice as many.
+        pairing: "paired", "side_by_side" or "unpaired"; empty for one domain. Splits count pairs then, or A's images.
+        others: split -> number of B's images, of unpaired sets.
+        notes: what is to be said of the files that were left out.
     """
 
     name: str
@@ -90,11 +68,26 @@ class Survey:
     bordered: int = 0
     dims: int = 0
     packs: list[str] = field(default_factory=list)
+    numbers: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    huge: list[str] = field(default_factory=list)
+    pairing: str = ""
+    others: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def readable(self) -> int:
         """How many images can be read."""
         return sum(self.modes.values())
+
+    @property
+    def items(self) -> int:
+        """How many images there are, or pairs; of unpaired sets, on both sides."""
+        return sum(self.splits.values()) + sum(self.others.values())
+
+    @property
+    def stride(self) -> int:
+        """Every how many-th of them is on the contact sheet."""
+        return max(1, self.items // SHEET)
 
     def record(self) -> dict[str, Any]:
         """All of it, as JSON's types."""
@@ -107,13 +100,22 @@ class Survey:
         """What would hurt a GAN, a sentence each, the gravest first."""
         count = self.readable
         if self.broken:
-            some = "; ".join(f"{name} ({why})" for name, why in self.broken[:3])
+            some = "; ".join(f"{name} ({why})" for name, why in self.broken[:NAMED])
             spared = "training leaves them out" if len(self.broken) <= BEARABLE * (count + len(self.broken)) else (
                 "more than 1 %, so training won't start: repair or remove them"
             )  # fmt: skip
-            yield f"{len(self.broken):,} can't be read, {spared}: {some}{' ...' if len(self.broken) > 3 else ''}"
+            yield f"{len(self.broken):,} can't be read, {spared}: {some}{' ...' if len(self.broken) > NAMED else ''}"
+        yield from self.notes
+        if self.huge:
+            least = 3e-9 * (Image.MAX_IMAGE_PIXELS or 0)
+            yield (
+                f"{len(self.huge):,} are so large that each takes {least:.1f} GB or more to decode, on every core at "
+                f"once: {', '.join(self.huge[:3])}; shrink them if memory is short"
+            )
         if len(self.classes) == 1:
             yield "all labels are equal: a conditional GAN would learn nothing from them; check the folders' depth"
+        if still := [name for name, (low, _, high) in self.numbers.items() if low == high]:
+            yield f"{len(still):,} of {len(self.numbers):,} label numbers never change: {', '.join(still[:5])}"
         if few := [f"{name} ({n})" for name, n in self.classes.items() if n <= 10]:
             yield f"{len(few)} classes have ten images or fewer, too few to learn one from: {', '.join(few[:5])}"
         if self.constant:
@@ -132,6 +134,9 @@ class Survey:
 
     def of_size(self, count: int) -> Iterator[str]:
         """What the sizes mean."""
+        twice = sum(n for (width, height), n in self.sizes.items() if width == 2 * height)
+        if not self.pairing and count and twice > 0.9 * count:
+            yield "nearly every image is twice as wide as high: if each is a pair, data.pairs=side_by_side halves it"
         sides = [min(size) for size, n in self.sizes.items() for _ in range(n)]
         lost = sum(n * (1 - min(size) / max(size)) for size, n in self.sizes.items()) / max(count, 1)
         if len(self.sizes) > 1:
@@ -142,14 +147,19 @@ class Survey:
             )
         if lost > 0.2:
             yield f"the central square leaves out {lost:.0%} of the pixels: crop them yourself if that matters"
-        if 0 < count < 1000:
-            yield f"{count:,} images are few: let the discriminator see them augmented (augment.ada.target=.6)"
+        whole = sum(self.splits.values())
+        if 0 < whole < 1000:
+            what = "images" if self.pairing in ("", "unpaired") else "pairs"
+            yield f"{whole:,} {what} are few: let the discriminator see them augmented (augment.ada.target=.6)"
 
 
-def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Survey, list[Image.Image]]:
-    """Everything that can be counted, and up to 100 images spread over the set, for a contact sheet.
+def survey(
+    source: str, *, pairs: Pairing | None = None, progress: Progress = lambda share: None
+) -> tuple[Survey, list[Image.Image]]:
+    """Everything that can be counted, and up to 100 images spread over the set, small, for a contact sheet; of pairs,
+    both beside each other.
 
-    `progress` hears of the share that each image is.
+    `progress` hears of the share that each image, or pair, is.
 
     Raises:
         DataError: for what can't be opened.
@@ -157,19 +167,47 @@ def survey(source: str, *, progress: Progress = lambda share: None) -> tuple[Sur
     if source in TOYS:
         raise DataError(f"{source!r} makes points, and there are no images to look at; give a path, or mnist.")
     path = Path(source).expanduser()
-    found = listed(path, memory=math.inf)
+    found = listed(path, memory=math.inf, pairs=pairs)
     if found is None:
         if is_pack(path):
             check(path)
-        whole = open_source(source=source)
+        whole = open_source(source=source, pairs=pairs)
         if whole.unit == "points":
             return of_points(source, whole), []
-        return counted(source, splits_of(whole), from_tensors(whole), labels_of(whole), progress)
-    files = [file for part in found.parts.values() for file in part.files]
-    splits = {split: len(part.files) for split, part in found.parts.items()}
-    classes = class_counts(found.parts["train"].labels, found.classes)
-    looked, sheet = counted(source, splits, from_files(files, path), classes, progress)
-    return replace(looked, packs=list(map(str, copies(path)))), sheet
+        first = of_source(source, whole)
+        return counted(first, from_tensors(whole, first.stride), progress)
+    files = [file for parts in (found.parts, found.others or {}) for part in parts.values() for file in part.files]
+    train = found.parts["train"].labels
+    first = Survey(
+        source,
+        sizes_of(found.parts),
+        class_counts(train, found.classes),
+        numbers=ranges(train, found.continuous),
+        packs=list(map(str, copies(path))),
+        pairing=found.pairing or "",
+        others=sizes_of(found.others or {}),
+        notes=list(found.notes),
+    )
+    return counted(first, from_files(files, path, first.stride), progress)
+
+
+def sizes_of(parts: Mapping[str, Part]) -> dict[str, int]:
+    """Split -> number of items, those to train with first."""
+    return {split: len(parts[split].files) for split in SPLITS if split in parts}
+
+
+def of_source(name: str, source: Source) -> Survey:
+    """What is known of a source before its images are looked at."""
+    splits, pairing = stored(source)
+    counts = {split: len(part) for split, part in splits.items()}
+    return Survey(
+        name,
+        {split: n for split, n in counts.items() if not split.endswith(OTHER)},
+        labels_of(source),
+        numbers=ranges(source.train.labels, source.continuous),
+        pairing=pairing or "",
+        others={split.removesuffix(OTHER): n for split, n in counts.items() if split.endswith(OTHER)},
+    )
 
 
 def of_points(name: str, source: Source) -> Survey:
@@ -198,60 +236,57 @@ def class_counts(labels: Tensor | None, classes: tuple[str, ...] | None) -> dict
     return dict(zip(classes, labels.bincount(minlength=len(classes)).tolist(), strict=True))
 
 
-def from_tensors(source: Source) -> Iterator[tuple[str, Image.Image | Exception]]:
-    """The images of a set that lies in memory."""
-    for name in splits_of(source):
-        part = getattr(source, name)
+def ranges(labels: Tensor | None, names: tuple[str, ...] | None) -> dict[str, tuple[float, float, float]]:
+    """The name of each number of continuous labels -> its smallest, mean and largest value."""
+    if labels is None or names is None:
+        return {}
+    ends = torch.stack([labels.amin(0), labels.double().mean(0), labels.amax(0)], 1).tolist()
+    return {name: (low, mean, high) for name, (low, mean, high) in zip(names, ends, strict=True)}
+
+
+def from_tensors(source: Source, every: int) -> Iterator[Sight]:
+    """The images of a set that lies in memory; those of a pair together."""
+    splits, pairing = stored(source)
+    place = count()
+    for name, part in splits.items():
+        assert part.tensor is not None
         for number, pixels in enumerate(part.tensor):
-            yield f"{name} {number}", shown(pixels.permute(1, 2, 0).numpy())
+            images = [shown(one.permute(1, 2, 0).numpy()) for one in pixels.chunk(1 + (pairing == "paired"))]
+            names = [f"{name} {number}{end}" for end in (("",) if len(images) == 1 else (" (A)", " (B)"))]
+            yield sight(list(zip(names, images, strict=True)), next(place) % every == 0)
 
 
-def shown(array: np.ndarray) -> Image.Image:
-    """An image (H, W, C); of channels that are no colours, the first, or the first three."""
-    C = array.shape[2]
-    return Image.fromarray(np.ascontiguousarray(array[..., 0] if C < 3 else array if C == 4 else array[..., :3]))
-
-
-def from_files(files: list[Member], path: Path) -> Iterator[tuple[str, Image.Image | Exception]]:
-    """The images of files, decoded by threads a few ahead."""
+def from_files(files: list[Item], path: Path, every: int) -> Iterator[Sight]:
+    """The images of files, decoded and looked at by threads, a few ahead."""
+    names = [name_of(item, path) for item in files]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(files), AHEAD):
-            chunk = files[start : start + AHEAD]
-            names = [f"{m.place.name}/{m.name}" if m.place != path else m.name for m in chunk]
-            yield from zip(names, pool.map(upright, chunk), strict=True)
+            places = range(start, min(start + AHEAD, len(files)))
+            yield from pool.map(lambda n: looked(names[n], files[n], n % every == 0), places)
 
 
-def upright(member: Member) -> Image.Image | Exception:
-    """An image, upright and decoded; or what went wrong."""
-    try:
-        with opened(member) as image:
-            image.load()
-            return ImageOps.exif_transpose(image)
-    except UNREADABLE as error:
-        return error
+def name_of(item: Item, path: Path) -> str:
+    """The name of a file, or of the first of a pair, below a path."""
+    face = item.a if isinstance(item, Twin) else item
+    member = face.member if isinstance(face, Half) else face
+    return f"{member.place.name}/{member.name}" if member.place != path else member.name
 
 
-def counted(
-    name: str,
-    splits: dict[str, int],
-    images: Iterable[tuple[str, Image.Image | Exception]],
-    classes: dict[str, int],
-    progress: Progress,
-) -> tuple[Survey, list[Image.Image]]:
+def counted(found: Survey, sights: Iterable[Sight], progress: Progress) -> tuple[Survey, list[Image.Image]]:
     """All looks, summed up."""
-    total, looks, sheet = sum(splits.values()), list[Look](), list[Image.Image]()
-    every = max(1, total // 100)
-    for place, (label, image) in enumerate(images):
-        looks.append(look(label, image))
-        if isinstance(image, Image.Image) and place % every == 0 and len(sheet) < 100:
-            sheet.append(opaque(image).convert("RGB"))
+    total, looks, sheet = found.items, list[Look](), list[Image.Image]()
+    for seen, picture in sights:
+        looks += seen
+        if picture is not None and len(sheet) < SHEET:
+            sheet.append(picture)
         progress(1 / total)
     whole = [one for one in looks if not one.error]
     groups: dict[bytes, list[str]] = {}
     for one in whole:
         groups.setdefault(one.digest, []).append(one.name)
-    found = Survey(
-        name, splits, classes,
+    limit = Image.MAX_IMAGE_PIXELS or math.inf
+    return replace(
+        found,
         broken=[(one.name, one.error) for one in looks if one.error],
         sizes=dict(Counter(one.size for one in whole).most_common()),
         modes=dict(Counter(one.mode for one in whole).most_common()),
@@ -259,45 +294,5 @@ def counted(
         near=alike(whole),
         constant=[one.name for one in whole if one.constant],
         bordered=sum(one.bordered for one in whole),
-    )  # fmt: skip
-    return found, sheet
-
-
-def look(name: str, image: Image.Image | Exception) -> Look:
-    """One image, in numbers."""
-    if isinstance(image, Exception):
-        return Look(name, error=reason(image))
-    array = np.asarray(opaque(image).convert("RGB"))
-    thumb = Image.fromarray(array).convert("L").resize((THUMB, THUMB), Image.Resampling.BOX)
-    constant = bool((array == array[:1, :1]).all())
-    digest = hashlib.sha256(repr(array.shape).encode() + array.tobytes()).digest()
-    return Look(
-        name, size=image.size, mode=image.mode, digest=digest,
-        thumb=thumb.tobytes(), constant=constant,
-        bordered=not constant and framed(array),
-    )  # fmt: skip
-
-
-def framed(array: np.ndarray) -> bool:
-    """Whether the outermost pixels are all of one colour."""
-    edges = (array[:FRAME], array[-FRAME:], array[:, :FRAME], array[:, -FRAME:])
-    return all(bool((edge == array[0, 0]).all()) for edge in edges)
-
-
-def alike(looks: list[Look]) -> list[tuple[str, str]]:
-    """Pairs of images whose thumbnails are nearly the same and that aren't copies; each image once, with the first."""
-    there = [one for one in looks if not one.constant]
-    there = there[:: math.ceil(len(there) / COMPARED)] if there else []
-    thumbs = torch.tensor(np.frombuffer(b"".join(one.thumb for one in there), np.uint8).astype(np.float32))
-    thumbs = thumbs.view(len(there), THUMB * THUMB)
-    squares, pairs = thumbs.square().sum(1), list[tuple[str, str]]()
-    for start in range(0, len(there), CHUNK):
-        rows = thumbs[start : start + CHUNK]
-        before = thumbs[: start + len(rows)]
-        distances = squares[start : start + len(rows), None] + squares[: len(before)] - 2 * rows @ before.T
-        close = (distances / THUMB**2 <= NEAR**2).tril(start - 1)
-        for row, column in zip(*close.nonzero(as_tuple=True), strict=True):
-            one, other = there[int(column)], there[start + int(row)]
-            if one.digest != other.digest and (not pairs or pairs[-1][1] != other.name):
-                pairs.append((one.name, other.name))
-    return pairs
+        huge=[one.name for one in whole if math.prod(one.size) > limit],
+    ), sheet

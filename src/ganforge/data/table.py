@@ -15,7 +15,7 @@ from ganforge.data.images import Source, parted
 from ganforge.data.labels import Labels, by_words
 from ganforge.errors import DataError
 
-__all__ = ["is_table", "open_table"]
+__all__ = ["Rows", "column", "is_number", "is_table", "open_table", "parsed", "titled"]
 
 SPLIT_SEED = 0  # which points are held out is the same in every run
 SUFFIXES = (".csv", ".tsv")
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 
     cells: list[list[str]]
     lines: list[int]
-    names: list[str] | None
+    names: list[str] | None = None
 
 
 def is_table(path: Path) -> bool:
@@ -49,7 +49,8 @@ def open_table(path: Path, *, size: int | None, channels: int | None, held_out: 
     for key, value in (("size", size), ("channels", channels)):
         if value is not None:
             raise DataError(f"{str(path)!r} holds points, and {key} = {value} is said of images: leave out data.{key}.")
-    rows = read(path)
+    rows = parsed(text_of(path), str(path))
+    rows = rows if not rows.cells or all(map(is_number, rows.cells[0])) else titled(rows)
     width = len(rows.cells[0]) if rows.cells else 0
     names = rows.names or [f"column {n}" for n in range(1, width + 1)]
     label = next((n for n, name in enumerate(names) if name.lower() in LABELS), None) if rows.names else None
@@ -57,20 +58,28 @@ def open_table(path: Path, *, size: int | None, channels: int | None, held_out: 
     count = parted(str(path), len(rows.cells), held_out, min(len(rows.cells) // 10, 10_000), what="point")
     if not columns:
         raise DataError(f"{str(path)!r} has labels and no column of numbers: a point needs a coordinate at least.")
-    coordinates = torch.stack([column(rows, n, names[n], path) for n in columns], 1)
-    numbers, classes = (None, None) if label is None else labels(rows, label, path)
+    coordinates = torch.stack([column(rows, n, names[n], str(path)) for n in columns], 1)
+    numbers, classes, _ = (None, None, None) if label is None else labels(rows, label, path)
     points = Points(coordinates, numbers)
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(SPLIT_SEED))
     held = points.part(order[:count].sort().values) if count else None
     return Source(str(path), points.part(order[count:].sort().values), held, None, classes, stream=PointStream)
 
 
-def read(path: Path) -> Rows:
-    """All rows that aren't empty, of one length."""
+def text_of(path: Path) -> str:
+    """What is written in a file."""
     try:
-        text = path.read_text("utf-8-sig")
+        return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"'{path}' cannot be read as text ({error}): save it again as UTF-8.") from None
+
+
+def parsed(text: str, where: str) -> Rows:
+    """All rows that aren't empty, of one length.
+
+    Raises:
+        DataError: for broken rows, and for some of another length.
+    """
     *_, sample = text.split("\n", 2)[:2]  # a name in the first one may have a comma
     reader = csv.reader(io.StringIO(text), delimiter=next((mark for mark in SEPARATORS if mark in sample), ","))
     cells, lines = list[list[str]](), list[int]()
@@ -80,12 +89,16 @@ def read(path: Path) -> Rows:
                 cells.append([cell.strip() for cell in row])
                 lines.append(reader.line_num)
     except csv.Error as error:
-        raise DataError(f"'{path}', line {reader.line_num}, is broken ({error}): mend it.") from None
+        raise DataError(f"'{where}', line {reader.line_num}, is broken ({error}): mend it.") from None
     for row, line in zip(cells, lines, strict=True):
         if len(row) != len(cells[0]):
-            raise DataError(f"'{path}', line {line}, has {len(row)} cells, the first one {len(cells[0])}: mend it.")
-    named = bool(cells) and not all(is_number(cell) for cell in cells[0])
-    return Rows(cells[named:], lines[named:], cells[0] if named else None)
+            raise DataError(f"'{where}', line {line}, has {len(row)} cells, the first one {len(cells[0])}: mend it.")
+    return Rows(cells, lines)
+
+
+def titled(rows: Rows) -> Rows:
+    """With the first row for the columns' names."""
+    return Rows(rows.cells[1:], rows.lines[1:], rows.cells[0])
 
 
 def is_number(cell: str) -> bool:
@@ -97,7 +110,7 @@ def is_number(cell: str) -> bool:
     return True
 
 
-def column(rows: Rows, place: int, name: str, path: Path) -> Float[Tensor, " N"]:
+def column(rows: Rows, place: int, name: str, where: str) -> Float[Tensor, " N"]:
     """The numbers of a column."""
     cells = [row[place] for row in rows.cells]
     try:
@@ -109,9 +122,8 @@ def column(rows: Rows, place: int, name: str, path: Path) -> Float[Tensor, " N"]
         pass
     worst = next(n for n, cell in enumerate(cells) if not is_number(cell) or not abs(float(cell)) < LARGEST)
     hint = " (a column of classes is called label or class)" if not is_number(cells[worst]) else ""
-    raise DataError(
-        f"'{path}', line {rows.lines[worst]}, has {cells[worst]!r} in {name}, which is no finite number{hint}: mend it."
-    )
+    cell = f"'{where}', line {rows.lines[worst]}"
+    raise DataError(f"{cell}, has {cells[worst]!r} in {name}, which is no finite number{hint}: mend it.")
 
 
 def labels(rows: Rows, place: int, path: Path) -> Labels:
