@@ -78,6 +78,13 @@ def test_legacy_resizing_is_pillows_of_a_whole_picture() -> None:
     assert torch.equal(pillow_bicubic(x.float(), 224)[0].permute(1, 2, 0), torch.tensor(np.array(picture)).float())
 
 
+def test_alpha_is_laid_on_white(file: Path) -> None:
+    judge, x = DinoFeatures(file), noise(2, 3, 30, 30)
+    clear = torch.cat([x, torch.zeros_like(x[:, :1])], 1)
+    assert torch.equal(judge.adapted(clear), judge.adapted(torch.full_like(x, 255)))
+    assert torch.equal(judge.adapted(torch.cat([x, torch.full_like(x[:, :1], 255)], 1)), judge.adapted(x))
+
+
 def test_where_it_is_found(file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(weights.DINOV2_VARIABLE, raising=False)

@@ -19,6 +19,7 @@ from ganforge.probe import Probe
 from ganforge.recipe import Recipe, load_recipe, override
 from ganforge.run import Diagnosis, Healed, begin, continued, read_recipe
 from ganforge.state import TrainState
+from terminal import ganforge
 
 IMAGES = 120_000
 QUICK = [
@@ -46,9 +47,7 @@ def names(path: Path) -> set[str]:
 
 
 def doctor(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    code = "from ganforge.cli import main; main()"
-    command = [sys.executable, "-c", code, "doctor", str(path), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return ganforge("doctor", str(path), *words)
 
 
 @pytest.fixture(scope="module")

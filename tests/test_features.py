@@ -184,6 +184,19 @@ def test_a_far_mean_costs_no_digits() -> None:
     torch.testing.assert_close(running.result().covariance, x.T.cov(), rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.parametrize("cut", [0, 1, 40, 99])
+def test_statistics_of_two_parts_are_merged_into_those_of_the_whole(cut: int) -> None:
+    x = 1e4 + torch.randn(100, 5, generator=torch.Generator().manual_seed(0)).double()
+    left, right = RunningGaussian(5), RunningGaussian(5)
+    left.update(x[:cut])
+    right.update(x[cut:])
+    left.merge(right)
+    found = left.result()
+    assert found.count == 100
+    torch.testing.assert_close(found.mean, x.mean(0), rtol=1e-14, atol=0)
+    torch.testing.assert_close(found.covariance, x.T.cov(), rtol=1e-9, atol=1e-11)
+
+
 def test_statistics_of_nothing_and_of_one() -> None:
     running = RunningGaussian(2)
     running.update(torch.zeros(0, 2))

@@ -44,9 +44,9 @@ def file(drawn: dict[str, Tensor], tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An empty cache, no variable, and a published address that leads nowhere."""
-    monkeypatch.delenv(weights.VARIABLE, raising=False)
+    monkeypatch.delenv(weights.INCEPTION.variable, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(weights, "URL", (tmp_path / "published.pth").as_uri())
+    monkeypatch.setattr(weights, "INCEPTION", weights.INCEPTION._replace(url=(tmp_path / "published.pth").as_uri()))
 
 
 def relative_error(found: Tensor, wanted: list[float]) -> float:
@@ -145,9 +145,9 @@ def test_a_given_file_of_other_weights_is_named_so(file: Path, drawn: dict[str, 
 
 @pytest.mark.usefixtures("_alone")
 def test_the_variable_names_a_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(weights.VARIABLE, str(file))
+    monkeypatch.setenv(weights.INCEPTION.variable, str(file))
     assert extractor("inception_pt").name.startswith("inception_pt_other_weights@")
-    monkeypatch.setenv(weights.VARIABLE, "nowhere.pth")
+    monkeypatch.setenv(weights.INCEPTION.variable, "nowhere.pth")
     with pytest.raises(CheckpointError, match=r"'nowhere\.pth' can't be read"):
         extractor("inception")
 
@@ -158,7 +158,7 @@ def test_the_published_file_is_fetched_once(
 ) -> None:
     torch.save({"x": torch.ones(2)}, tmp_path / "published.pth")
     digest = hashlib.sha256((tmp_path / "published.pth").read_bytes()).hexdigest()
-    monkeypatch.setattr(weights, "PUBLISHED", digest[:8])
+    monkeypatch.setattr(weights, "INCEPTION", weights.INCEPTION._replace(digest=digest[:8]))
     first = weights.inception_weights()
     assert (first.label, first.digest) == ("", digest[:12])
     assert "once" in capsys.readouterr().err
@@ -183,7 +183,7 @@ def test_another_file_at_the_published_address_is_not_kept(tmp_path: Path) -> No
 def test_without_a_network_it_is_said_how_to_get_the_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"can't be fetched .* put it at '.*cache/ganforge/pt_inc") as said:
         extractor("inception")
-    assert weights.VARIABLE in str(said.value)
+    assert weights.INCEPTION.variable in str(said.value)
     assert not list(weights.cached_path().parent.iterdir())
 
 

@@ -22,7 +22,7 @@ from ganforge.features import extractor
 from ganforge.io.scorecard import Card, Line, Picture, Point, write_card
 from ganforge.recipe import Recipe, override
 from ganforge.run import begin
-from ganforge.scorecard import card, closeness, pictures, run_of, sentence
+from ganforge.scorecard import card, pictures, run_of, sentence
 
 ADDRESS = re.compile(r"data:image/(?:png|jpeg);base64,([A-Za-z0-9+/=]+)")
 NASTY = "<script>alert('&')</script>|"
@@ -215,14 +215,6 @@ def test_too_few_real_images_leave_the_extremes_out() -> None:
 def test_each_figure_is_a_sentence(name: str, value: Any, level: Any, error: Any, said: str) -> None:
     found = {name: value} | ({} if error is None else {f"{name}_error": error})
     assert said in sentence(name, found, {name: level})
-
-
-def test_copies_lie_nearer_than_a_neighbour_and_others_do_not() -> None:
-    rng = torch.Generator().manual_seed(0)
-    train, fresh = torch.randn(400, 3, generator=rng), torch.randn(400, 3, generator=rng)
-    assert (closeness(train[:50] + 1e-4, train) < 0.5).all()
-    assert (closeness(fresh, train) < 1).double().mean() == pytest.approx(0.5, abs=0.1)
-    assert (closeness(fresh * 9, train) > 1).double().mean() > 0.9
 
 
 def test_a_run_is_known_by_its_folder_or_a_checkpoint_in_it(run: Path, tmp_path: Path) -> None:

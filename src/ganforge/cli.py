@@ -125,8 +125,8 @@ def evaluate(
     extractor: Annotated[
         str | None,
         typer.Option(
-            help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, a module of your own "
-            "(package.module:name) or an .onnx file; default: by the number of channels"
+            help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, clip, a module "
+            "of your own (package.module:name) or an .onnx file; default: by the number of channels"
         ),
     ] = None,
     bootstrap: Annotated[

@@ -163,7 +163,8 @@ def standard(
     """
     subject = Subject.of(extractor, source.mixture)
     names = names_for(subject, metrics)
-    whole = whole or needs_samples(names) or bool(bootstrap and resampled(names))
+    again = resampled(names) if bootstrap else []
+    whole = whole or needs_samples(names) or bool(again)
     half = part(progress, 0.5)
     real = reference(source, split, extractor, samples, cache=cache, whole=whole, progress=half)
     train = floor(source, split, extractor, real.count, cache=cache, whole=whole, progress=half)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
 from PIL import Image
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from ganforge.figures import MEANINGS
 from ganforge.io.images import grid
 from ganforge.io.scatter import scatter
 from ganforge.io.scorecard import Card, Line, Picture, Point
-from ganforge.metrics import realism
+from ganforge.metrics import closeness, nearest_several, realism
 from ganforge.view import number, warnings
 
 __all__ = ["card", "pictures", "run_of"]
@@ -236,9 +235,13 @@ def neighbours(
     if len(train) < 2:
         return {}
     fakes, real = verdict.fake.features[:SEARCHED], verdict.standard.real.features[:SEARCHED]
-    index = nearest(fakes, train, min(NEIGHBOURS, len(train)))[1]
-    close = closeness(fakes, train)
-    held = "" if split == "train" else f"; of {split.replace('_', '-')} images {nearer(closeness(real, train))}"
+    index = nearest_several(training=train, fake=fakes, count=NEIGHBOURS)[1]
+    close = closeness(training=train, fake=fakes)
+    held = (
+        ""
+        if split == "train"
+        else f"; of {split.replace('_', '-')} images {nearer(closeness(training=train, fake=real))}"
+    )
     shown = {
         "The first fakes": (
             torch.arange(min(EXAMPLES, len(fakes))),
@@ -258,27 +261,9 @@ def neighbours(
     }
 
 
-def closeness(samples: Float[Tensor, "M D"], train: Float[Tensor, "N D"]) -> Float[Tensor, " M"]:
-    """Distance to the nearest training sample over that one's distance to the nearest other: below 1 for a copy.
-
-    Alaa et al. 2022, "How faithful is your synthetic data?", section 3: a sample is authentic where it is 1 or more.
-    """
-    distance, index = (x[:, 0] for x in nearest(samples, train, 1))
-    own = nearest(train[index], train, 2)[0][:, 1]
-    return distance / own.clamp_min(NOWHERE)
-
-
 def nearer(close: Tensor) -> str:
     """The share below 1."""
     return f"{(close < 1).double().mean():.0%}"
-
-
-def nearest(
-    samples: Float[Tensor, "M D"], train: Float[Tensor, "N D"], count: int
-) -> tuple[Float[Tensor, "M K"], Int64[Tensor, "M K"]]:
-    """Distance and number of the nearest training features, nearest first; each distance from the difference itself."""
-    index = torch.cat([torch.cdist(rows, train).topk(count, largest=False).indices for rows in samples.split(100)])
-    return (samples[:, None] - train[index]).norm(dim=2), index
 
 
 def beside(fakes: Tensor, near: Tensor) -> Image.Image:

@@ -3,21 +3,18 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+import terminal
 from ganforge.experiments.frame import Outcome, Trial, load_experiment, perform, write_index, write_outcome
 
 SHORT = ["rounds=20", "batch=50", "paths=false", "quadratic_rounds=20"]
 
 
 def ganforge(*words: str) -> subprocess.CompletedProcess[str]:
-    code = "from ganforge.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, "experiment", *words], capture_output=True, text=True, check=False
-    )
+    return terminal.ganforge("experiment", *words)
 
 
 def outcome(*shown: bool) -> Outcome:

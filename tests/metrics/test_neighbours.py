@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 
 from ganforge.metrics import manifold_scores
-from ganforge.metrics.manifold import mean
-from ganforge.metrics.neighbours import SINGLE, cloud, inside, k_nearest
+from ganforge.metrics.neighbours import SINGLE, cloud, inside, k_nearest, mean
 
 
 def tight(N: int, *, width: float, seed: int, D: int = 2 * SINGLE) -> Tensor:

@@ -36,7 +36,7 @@ CLAIM = (
 
 QUICK = {"epochs": 2, "epoch": 20_000}
 FULL = {"epochs": 30}
-SABOTAGE = {"the same momentum in both runs": {"betas": (0.5, 0.5), "epoch": 10_000}}
+SABOTAGE = {"the same momentum in both runs": {"betas": (0.5, 0.5), "epoch": 3_000}}
 
 LOSSES = {"d": "loss_discriminator", "g": "loss_generator"}
 

@@ -40,7 +40,7 @@ CLAIM = (
 
 QUICK = {"rounds": 2500}
 FULL = {"rounds": 20_000}
-SABOTAGE = {"an objective whose best answer is a sign": {"objective": "hinge"}}
+SABOTAGE = {"an objective whose best answer is a sign": {"objective": "hinge", "rounds": 1500}}
 
 MEANS, SIGMAS, WEIGHTS = (-2.0, 0.5, 2.5), (0.5, 0.4, 0.7), (0.4, 0.25, 0.35)
 WIDTH = 2.0  # of q

@@ -43,7 +43,14 @@ CLAIM = (
 QUICK = {"quadratic_lr": 0.1, "quadratic_rounds": 10_000}
 FULL: dict[str, Any] = {}
 SABOTAGE = {
-    "a discriminator that sees the spread": {"degree": 2, "lr": 0.1, "rounds": 10_000, "batch": 500, "paths": False}
+    "a discriminator that sees the spread": {
+        "degree": 2,
+        "lr": 0.1,
+        "rounds": 5_000,
+        "batch": 500,
+        "paths": False,
+        "quadratic_rounds": 1,  # the same game once more
+    }
 }
 
 MEAN, SIGMA = 2.0, 0.5

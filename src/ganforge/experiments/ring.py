@@ -42,7 +42,7 @@ CLAIM = (
 
 QUICK = {"rounds": 1000}
 FULL = {"rounds": 20_000}
-SABOTAGE = {"the remedy in every run": {"beta1": 0.0, "gamma": 0.1, "rounds": 1000}}
+SABOTAGE = {"the remedy in every run": {"beta1": 0.0, "gamma": 0.1, "rounds": 500, "batch": 128}}
 
 REMEDIES: dict[str, dict[str, Any]] = {
     "vanilla": {},

@@ -39,7 +39,7 @@ CLAIM = (
 
 QUICK = {"epochs": 2, "epoch": 20_000}
 FULL = {"epochs": 10}
-SABOTAGE = {"a discriminator that has learned nothing": {"d_lr": 1e-6}}
+SABOTAGE = {"a discriminator that has learned nothing": {"d_lr": 1e-6, "epoch": 10_000}}
 
 LOSSES = {"minimax": "saturating, log(1 - D)", "non_saturating": "non-saturating, -log D"}
 FAR = -20.0

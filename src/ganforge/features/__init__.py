@@ -1,4 +1,4 @@
-"""Samples to features: classifiers, InceptionV3 as published figures use it, DINOv2, points as they are, a user's own.
+"""Samples to features: classifiers, InceptionV3 as published figures use it, DINOv2, CLIP, points, a user's own.
 
 A GAN is judged in the space of a classifier's penultimate layer, where a distance means "looks like another thing" and
 not "has other pixels". Two classifiers lie in the package, so judging never touches the network: `mnist` for grey
@@ -13,6 +13,7 @@ name and a digest of its weights. Points in few dimensions are their own feature
 | `inception_clean` | the same network, as clean-fid feeds it | resized with antialiasing, (x - 128) / 128 |
 | `dinov2` | DINOv2's class token, from weights that are given | resized by Pillow, bytes to bytes, as dgm-eval |
 | `dinov2_clean` | the same network | resized alike and not rounded |
+| `clip` | CLIP's image embedding, 768 of ViT-L/14 | short side to 224 by Pillow, the middle square, as published |
 | `pixels` | means of 8 × 8 fields, of any number of channels | in [-1, 1] |
 | `points` | the samples | as they are |
 | `package.module:name` | of a user's own module or extractor | in [-1, 1], their size their own |
@@ -28,6 +29,7 @@ import torch
 
 from ganforge.errors import RecipeError
 from ganforge.features.classifiers import Classifier, ClassifierFeatures, StackedFeatures, embedded, load_classifier
+from ganforge.features.clip import ClipFeatures
 from ganforge.features.dinov2 import DinoFeatures
 from ganforge.features.extractor import Extractor, Features, PixelFeatures, PointFeatures
 from ganforge.features.gaussian import GaussianStatistics, RunningGaussian
@@ -38,6 +40,7 @@ __all__ = [
     "EXTRACTORS",
     "Classifier",
     "ClassifierFeatures",
+    "ClipFeatures",
     "DinoFeatures",
     "Extractor",
     "Features",
@@ -64,6 +67,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "inception_clean": partial(InceptionFeatures, resize="clean"),
     "dinov2": DinoFeatures,
     "dinov2_clean": partial(DinoFeatures, resize="clean"),
+    "clip": ClipFeatures,
     "pixels": PixelFeatures,
     "points": PointFeatures,
 }

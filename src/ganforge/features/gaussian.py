@@ -42,10 +42,26 @@ class RunningGaussian:
         if not len(features):
             return
         chunk = features.detach().cpu().double()
-        total, mean = self.count + len(chunk), chunk.mean(0)
-        centred, shift = chunk - mean, mean - self.mean
-        self.scatter += centred.T @ centred + torch.outer(shift, shift) * (self.count * len(chunk) / total)
-        self.mean += shift * (len(chunk) / total)
+        alone = RunningGaussian(chunk.shape[1])
+        alone.count, alone.mean = len(chunk), chunk.mean(0)
+        alone.scatter = (chunk - alone.mean).T @ (chunk - alone.mean)
+        self.merge(alone)
+
+    def merge(self, other: "RunningGaussian") -> None:
+        """Adds what another has seen, as if it had come here: another process, or another part of the data.
+
+        >>> left, right = RunningGaussian(dim=1), RunningGaussian(dim=1)
+        >>> left.update(torch.tensor([[1.0]]))
+        >>> right.update(torch.tensor([[2.0], [3.0]]))
+        >>> left.merge(right)
+        >>> left.result().mean.item(), left.result().covariance.item()
+        (2.0, 1.0)
+        """
+        if not other.count:
+            return
+        total, shift = self.count + other.count, other.mean - self.mean
+        self.scatter += other.scatter + torch.outer(shift, shift) * (self.count * other.count / total)
+        self.mean += shift * (other.count / total)
         self.count = total
 
     def result(self) -> GaussianStatistics:

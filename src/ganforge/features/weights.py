@@ -1,7 +1,8 @@
 """Where the weights of large networks are found: a file that is given, the cache, or a published address, once.
 
 They aren't in the package. InceptionV3's file, of 91 MiB, is fetched: its published name carries the first digits of
-its SHA-256, which is what tells a whole file from another. DINOv2's carries none, so it has to be given.
+its SHA-256, which is what tells a whole file from another. So is CLIP's large one, whose SHA-256 its host publishes.
+DINOv2's has none, so it has to be given.
 """
 
 import hashlib
@@ -22,11 +23,12 @@ from torch import Tensor
 from ganforge.errors import CheckpointError
 
 __all__ = [
-    "PUBLISHED",
-    "URL",
-    "VARIABLE",
+    "CLIP",
+    "INCEPTION",
+    "Published",
     "Weights",
     "cached_path",
+    "clip_weights",
     "dinov2_weights",
     "file_digest",
     "inception_weights",
@@ -35,14 +37,50 @@ __all__ = [
     "tensors_in",
 ]
 
-VARIABLE = "GANFORGE_INCEPTION"
 NAME = "pt_inception-2015-12-05-6726825d.pth"
-URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{NAME}"
-PUBLISHED = "6726825d"  # how the SHA-256 of the published file begins
 DINOV2_VARIABLE = "GANFORGE_DINOV2"
 DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth"
 DIGITS = 12
 PATIENCE = 30  # seconds without an answer
+
+
+class Published(NamedTuple):
+    """A file of weights that can be fetched.
+
+    Attributes:
+        of: whose weights.
+        name: the file's, in the cache.
+        url: from where it is fetched.
+        digest: how its SHA-256 begins.
+        size: in words.
+        variable: of the environment, that may name another file.
+    """
+
+    of: str
+    name: str
+    url: str
+    digest: str
+    size: str
+    variable: str
+
+
+INCEPTION = Published(
+    of="InceptionV3",
+    name=NAME,
+    url=f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{NAME}",
+    digest="6726825d",
+    size="91 MiB",
+    variable="GANFORGE_INCEPTION",
+)
+CLIP = Published(
+    of="CLIP",
+    name="clip-vit-large-patch14.safetensors",
+    url="https://huggingface.co/openai/clip-vit-large-patch14/resolve/32bd64288804d66eefd0ccbe215aa642df71cc41/"
+    "model.safetensors",
+    digest="a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb",
+    size="1.6 GiB",
+    variable="GANFORGE_CLIP",
+)
 
 
 class Weights(NamedTuple):
@@ -61,18 +99,34 @@ def inception_weights(path: Path | str | None = None) -> Weights:
     Raises:
         CheckpointError: if there is none and none can be fetched, or if it can't be read.
     """
-    given = path or os.environ.get(VARIABLE)
-    file = Path(given).expanduser() if given else cached()
-    digest = file_digest(file)
-    if not given and not digest.startswith(PUBLISHED):
-        raise CheckpointError(f"{mismatch(str(file), digest)}; delete that file, and it is fetched anew")
-    label = "" if digest.startswith(PUBLISHED) else f"_other_weights@{digest[:8]}"
+    file, digest = found(INCEPTION, path)
+    label = "" if digest.startswith(INCEPTION.digest) else f"_other_weights@{digest[:8]}"
     return Weights(tensors_in(file), digest[:DIGITS], label)
 
 
-def mismatch(what: str, digest: str) -> str:
+def clip_weights(path: Path | str | None = None) -> tuple[Path, str, str]:
+    """The file of CLIP's weights, found as InceptionV3's is, 12 digits of its SHA-256, and what to add to the name.
+
+    Raises:
+        CheckpointError: if there is none and none can be fetched.
+    """
+    file, digest = found(CLIP, path)
+    return file, digest[:DIGITS], "" if digest.startswith(CLIP.digest) else f"@{digest[:8]}"
+
+
+def found(what: Published, path: Path | str | None) -> tuple[Path, str]:
+    """The file that is given, else that the variable names, else the cached, else the fetched one; and its SHA-256."""
+    given = path or os.environ.get(what.variable)
+    file = Path(given).expanduser() if given else cached(what)
+    digest = file_digest(file)
+    if not given and not digest.startswith(what.digest):
+        raise CheckpointError(f"{mismatch(str(file), what, digest)}; delete that file, and it is fetched anew")
+    return file, digest
+
+
+def mismatch(name: str, what: Published, digest: str) -> str:
     """That a file isn't the published one."""
-    return f"'{what}' is cut short or altered: its SHA-256 begins with {digest[:8]}, not {PUBLISHED}"
+    return f"'{name}' is cut short or altered: its SHA-256 begins with {digest[:8]}, not {what.digest[:8]}"
 
 
 def dinov2_weights(path: Path | str | None = None) -> Path:
@@ -94,33 +148,32 @@ def cached_path(name: str = NAME) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganforge" / name
 
 
-def cached() -> Path:
+def cached(what: Published) -> Path:
     """The published file in the cache, fetched if it isn't there yet."""
-    path = cached_path()
+    path = cached_path(what.name)
     if not path.exists():
-        fetch(path)
+        fetch(what, path)
     return path
 
 
-def fetch(path: Path) -> None:
+def fetch(what: Published, path: Path) -> None:
     """The published file, written beside its place and moved there when it is whole; nothing is kept otherwise."""
-    print(f"fetching the weights of InceptionV3 (91 MiB), once, to {path}: {URL}", file=sys.stderr)
+    print(f"fetching the weights of {what.of} ({what.size}), once, to {path}: {what.url}", file=sys.stderr)
+    by_hand = remedy(path, what.url, what.variable)
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{NAME}.", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{what.name}.", delete=False) as file:
             part = Path(file.name)
-            with urllib.request.urlopen(URL, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(what.url, timeout=PATIENCE) as answer:
                 shutil.copyfileobj(answer, file)
-        if not (digest := file_digest(part)).startswith(PUBLISHED):
-            raise CheckpointError(
-                f"{mismatch(URL, digest)}; nothing was kept; try again, or {remedy(path, URL, VARIABLE)}"
-            )
+        if not (digest := file_digest(part)).startswith(what.digest):
+            raise CheckpointError(f"{mismatch(what.url, what, digest)}; nothing was kept; try again, or {by_hand}")
         os.replace(part, path)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise CheckpointError(
-            f"the weights of InceptionV3 aren't here and can't be fetched ({reason}); {remedy(path, URL, VARIABLE)}"
+            f"the weights of {what.of} aren't here and can't be fetched ({reason}); {by_hand}"
         ) from None
     finally:
         if part is not None:

@@ -14,7 +14,8 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `classifier_score` | whether each image is one thing and all together are many things |
 | `manifold_scores` | fidelity (precision, density) apart from diversity (recall, coverage) |
 | `memorisation` | whether fakes are copies of training images (authenticity, and MiFID's cosine distance) |
-| `nearest_training` | which training image lies nearest to each fake |
+| `nearest_training`, `nearest_several` | which training image, or images, lie nearest to each fake |
+| `closeness` | how near a fake lies to a training image for that one's surroundings |
 | `path_length` | how smoothly images change along a walk through latent space |
 | `pairwise_similarity` | how alike generated images are to each other (MS-SSIM) |
 | `realism` | which single fakes look most and least like real ones |
@@ -32,7 +33,14 @@ from ganforge.metrics.intra_class import intra_class_distances
 from ganforge.metrics.kernel import KernelDistance, kernel_distance
 from ganforge.metrics.kernel_subsets import KernelSubsets, kernel_distance_subsets
 from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold_scores
-from ganforge.metrics.memorisation import Memorisation, memorisation, memorisation_penalty, nearest_training
+from ganforge.metrics.memorisation import (
+    Memorisation,
+    closeness,
+    memorisation,
+    memorisation_penalty,
+    nearest_several,
+    nearest_training,
+)
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
 from ganforge.metrics.ms_ssim import Similarity, ms_ssim, pairwise_similarity
 from ganforge.metrics.path_length import PathLength, path_length
@@ -54,6 +62,7 @@ __all__ = [
     "class_coverage",
     "class_shares",
     "classifier_score",
+    "closeness",
     "frechet_distance",
     "frechet_infinity",
     "intra_class_distances",
@@ -65,6 +74,7 @@ __all__ = [
     "memorisation_penalty",
     "mode_coverage",
     "ms_ssim",
+    "nearest_several",
     "nearest_training",
     "pairwise_similarity",
     "path_length",

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from ganforge.metrics.neighbours import cloud, inside, k_nearest
+from ganforge.metrics.neighbours import cloud, inside, k_nearest, mean
 
 __all__ = ["ManifoldScores", "k_nearest_radius", "manifold_scores"]
 
-CELLS = 1 << 24  # of the distance matrix at once
+CELLS = 1 << 21  # of the distance matrix at once
 
 
 class ManifoldScores(NamedTuple):
@@ -47,7 +47,7 @@ def manifold_scores(*, real: Float[Tensor, "N D"], fake: Float[Tensor, "M D"], k
 
     All comparisons are exact: products in float32 decide those that they can, differences in float64 the others, so
     copies of the reals score the same every time. Memory beside the features: a float32 copy of both sets and blocks of
-    64 MiB.
+    16 MiB.
 
     Raises `DataError` unless 1 <= k < N, M.
 
@@ -64,19 +64,15 @@ def manifold_scores(*, real: Float[Tensor, "N D"], fake: Float[Tensor, "M D"], k
     x, y = cloud(real, centre), cloud(fake, centre)
     x_radius, y_radius = k_nearest(x, k), k_nearest(y, k)
     hits = []  # of each fake: the real balls that it lies in
-    covered = recalled = torch.zeros(len(real), dtype=torch.bool, device=real.device)
+    covered, recalled = torch.zeros(2, len(real), dtype=torch.bool, device=real.device)
     step = max(1, CELLS // len(real))
     for start in range(0, len(fake), step):
         rows = slice(start, min(start + step, len(fake)))
         fakes_inside, reals_inside = inside(y, rows, x, within=x_radius, around=y_radius[rows])
-        hits.append(fakes_inside.sum(1))
-        covered = covered | fakes_inside.any(0)
-        recalled = recalled | reals_inside.any(0)
+        fakes_inside, reals_inside = fakes_inside.view(torch.uint8), reals_inside.view(torch.uint8)
+        hits.append(fakes_inside.sum(1, dtype=torch.int32))
+        covered.logical_or_(fakes_inside.amax(0))  # of bytes many times faster than `any` of truths
+        recalled.logical_or_(reals_inside.amax(0))
     count = torch.cat(hits).double()
     shares = [(count > 0).double(), recalled.double(), count / k, covered.double()]
     return ManifoldScores(*(float(share.mean()) for share in shares))
-
-
-def mean(x: Float[Tensor, "N D"]) -> Float64[Tensor, " D"]:
-    """The mean vector, summed in float64."""
-    return x.sum(0, dtype=torch.float64) / len(x)

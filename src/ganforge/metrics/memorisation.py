@@ -7,9 +7,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from ganforge.errors import DataError
-from ganforge.metrics.neighbours import cloud, k_nearest, nearest
+from ganforge.metrics.neighbours import Cloud, cloud, k_nearest, mean, nearest, several
 
-__all__ = ["Memorisation", "memorisation", "memorisation_penalty", "nearest_training"]
+__all__ = ["Memorisation", "closeness", "memorisation", "memorisation_penalty", "nearest_several", "nearest_training"]
 
 ROWS = 1024  # of the similarity matrix at once
 
@@ -36,9 +36,53 @@ def nearest_training(
     """
     if not len(training):
         raise DataError("there are no training images to compare with")
-    centre = training.sum(0, dtype=torch.float64) / len(training)
-    squared, index = nearest(cloud(fake, centre), cloud(training, centre))
+    squared, index = nearest(*clouds(fake, training))
     return squared.sqrt(), index
+
+
+def nearest_several(
+    *, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"], count: int
+) -> tuple[Float64[Tensor, "M K"], Int64[Tensor, "M K"]]:
+    """Of each fake the distances to the nearest training images' features, `count` or as many as there are, nearest
+    first, and those images' numbers.
+
+    Raises `DataError` if there are no training images.
+    """
+    if not len(training):
+        raise DataError("there are no training images to compare with")
+    squared, index = several(*clouds(fake, training), count)
+    return squared.sqrt(), index
+
+
+def clouds(fake: Float[Tensor, "M D"], training: Float[Tensor, "N D"]) -> tuple[Cloud, Cloud]:
+    """Both sets, moved to the training images' mean."""
+    centre = mean(training)
+    return cloud(fake, centre), cloud(training, centre)
+
+
+def closeness(*, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) -> Float64[Tensor, " M"]:
+    """Of each fake its distance to the nearest training image over that image's own to its nearest other: below 1 a
+    copy, in the sense of `memorisation`; infinite where that image has a twin that the fake doesn't equal.
+
+    Of the training images only those are asked for a neighbour of their own that are some fake's nearest one.
+
+    Raises `DataError` with fewer than two training images.
+
+    >>> closeness(training=torch.tensor([[0.0], [1.0], [4.0]]), fake=torch.tensor([[0.5], [4.0], [6.0]])).tolist()
+    [0.5, 0.0, 0.6666666666666666]
+    """
+    enough(training)
+    x, y = clouds(fake, training)
+    squared, index = nearest(x, y)
+    found, place = index.unique(return_inverse=True)
+    own = several(cloud(training[found], mean(training)), y, 2)[0][:, 1]  # the first of them is the image itself
+    return (squared / own[place]).nan_to_num(nan=0.0, posinf=torch.inf).sqrt()
+
+
+def enough(training: Float[Tensor, "N D"]) -> None:
+    """Refuses a training set in which nobody has a neighbour."""
+    if len(training) < 2:
+        raise DataError(f"whether a sample was copied needs two or more training images; there are {len(training)}")
 
 
 def memorisation(*, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) -> Memorisation:
@@ -54,14 +98,13 @@ def memorisation(*, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) 
 
     Raises `DataError` with fewer than two training images.
     """
-    if len(training) < 2:
-        raise DataError(f"whether a sample was copied needs two or more training images; there are {len(training)}")
-    distance, index = nearest_training(training=training, fake=fake)
-    own = k_nearest(cloud(training, training.sum(0, dtype=torch.float64) / len(training)), 1).sqrt()
+    enough(training)
+    x, y = clouds(fake, training)
+    (squared, index), own = nearest(x, y), k_nearest(y, 1)
     lengths = [x.double().norm(dim=1, keepdim=True).clamp_min(1e-300) for x in (fake, training)]
     directions = (training.double() / lengths[1]).T
     near = [(rows @ directions).abs().amax(1) for rows in (fake.double() / lengths[0]).split(ROWS)]
-    return Memorisation(float((distance > own[index]).double().mean()), float(1 - torch.cat(near).mean()))
+    return Memorisation(float((squared > own[index]).double().mean()), float(1 - torch.cat(near).mean()))
 
 
 def memorisation_penalty(*, cosine_distance: float, threshold: float) -> float:

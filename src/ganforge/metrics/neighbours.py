@@ -14,11 +14,12 @@ from torch import Tensor
 
 from ganforge.errors import DataError
 
-__all__ = ["Cloud", "cloud", "inside", "k_nearest", "nearest"]
+__all__ = ["Cloud", "cloud", "inside", "k_nearest", "mean", "nearest", "several"]
 
 SINGLE = 64  # dimensions from which single precision pays: below, the product is not what costs
 CELLS = 1 << 22  # of the distance matrix at once
 PAIRS = 1 << 22  # numbers gathered at once when pairs are taken again
+PART = 1024  # vectors that are moved at once
 SPARE = 4  # candidates beyond the k-th neighbour
 
 
@@ -42,10 +43,20 @@ def cloud(x: Float[Tensor, "N D"], centre: Float64[Tensor, " D"]) -> Cloud:
     """Vectors moved to a centre; near it, squared lengths are of the size of the distances, and few digits are lost."""
     D = x.shape[1]
     dtype = torch.float32 if D >= SINGLE else torch.float64
-    moved = torch.empty(x.shape, dtype=dtype, device=x.device)
-    for part, out in zip(x.split(4096), moved.split(4096), strict=True):
-        out.copy_(part.double() - centre)
-    return Cloud(x, moved, moved.square().sum(1), (8 + math.sqrt(D)) * torch.finfo(dtype).eps)
+    near = centre.float()  # whole in every precision, so that clouds of different ones have the same
+    moved, norms = torch.empty(x.shape, dtype=dtype, device=x.device), []
+    for part, out in zip(x.split(PART), moved.split(PART), strict=True):
+        if part.dtype == dtype:
+            torch.sub(part, near.to(dtype), out=out)
+        else:
+            out.copy_(part.double() - near)
+        norms.append(out.square().sum(1))
+    return Cloud(x, moved, torch.cat(norms), (8 + math.sqrt(D)) * torch.finfo(dtype).eps)
+
+
+def mean(x: Float[Tensor, "N D"]) -> Float64[Tensor, " D"]:
+    """The mean vector, summed in float64 without a float64 copy of everything."""
+    return torch.stack([part.sum(0, dtype=torch.float64) for part in x.split(PART)]).sum(0) / len(x)
 
 
 def squared(a: Cloud, rows: slice, b: Cloud, columns: slice) -> Float[Tensor, "n m"]:
@@ -71,12 +82,11 @@ def candidates(x: Cloud, count: int) -> tuple[Float[Tensor, "N c"], Int64[Tensor
     Distances are symmetric: only half of the blocks are taken, and each serves its rows and its columns.
     """
     N, device = len(x.norms), x.norms.device
-    side = max(count + 1, math.isqrt(CELLS))
+    side = max(count + 1, math.isqrt(CELLS) // 2)  # small, since the squares on the diagonal are taken whole
     values = torch.full((N, count), torch.inf, dtype=x.norms.dtype, device=device)
     places = torch.zeros(N, count, dtype=torch.int64, device=device)
 
-    def offer(mine: slice, block: Tensor, start: int) -> None:
-        best, at = block.topk(min(count, block.shape[1]), largest=False)
+    def offer(mine: slice, best: Tensor, at: Tensor, start: int) -> None:
         joint, which = torch.cat([values[mine], best], 1), torch.cat([places[mine], at + start], 1)
         values[mine], order = joint.topk(count, largest=False)
         places[mine] = which.gather(1, order)
@@ -88,9 +98,11 @@ def candidates(x: Cloud, count: int) -> tuple[Float[Tensor, "N c"], Int64[Tensor
             block = squared(x, rows, x, columns)
             if left == top:
                 block.diagonal().fill_(torch.inf)  # nobody is a neighbour of himself
-            offer(rows, block, left)
+            best, at = block.topk(min(count, block.shape[1]), largest=False)
+            offer(rows, best, at, left)
             if left > top:
-                offer(columns, block.T, top)
+                best, at = block.topk(min(count, len(block)), dim=0, largest=False)
+                offer(columns, best.T, at.T, top)
     return values, places
 
 
@@ -140,6 +152,24 @@ def nearest(a: Cloud, b: Cloud) -> tuple[Float64[Tensor, " N"], Int64[Tensor, " 
     return torch.cat(distances), torch.cat(places)
 
 
+def several(a: Cloud, b: Cloud, count: int) -> tuple[Float64[Tensor, "N K"], Int64[Tensor, "N K"]]:
+    """Of each of a the squared distances to the nearest of b, at most `count`, nearest first, and their numbers.
+
+    Exact distances of a few more candidates than asked for: which of two is nearer is exact; which two are looked at
+    isn't where more than those are closer to each other than the products' rounding.
+    """
+    step = max(1, CELLS // len(b.norms))
+    distances, places = [], []
+    for start in range(0, len(a.norms), step):
+        rows = slice(start, min(start + step, len(a.norms)))
+        found = squared(a, rows, b, slice(None)).topk(min(count + SPARE, len(b.norms)), largest=False).indices
+        row = torch.arange(rows.start, rows.stop, device=found.device).repeat_interleave(found.shape[1])
+        exact, order = again(a, row, b, found.flatten()).view(found.shape).sort(1)
+        distances.append(exact[:, :count])
+        places.append(found.gather(1, order)[:, :count])
+    return torch.cat(distances), torch.cat(places)
+
+
 def inside(
     a: Cloud, rows: slice, b: Cloud, *, within: Float64[Tensor, " M"], around: Float64[Tensor, " n"]
 ) -> tuple[Bool[Tensor, "n M"], Bool[Tensor, "n M"]]:
@@ -149,7 +179,7 @@ def inside(
 
     def decided(bound: Float64[Tensor, "..."], doubt: Float[Tensor, "..."]) -> Bool[Tensor, "n M"]:
         sure = distances < (bound - doubt).to(distances.dtype)
-        i, j = (distances < (bound + doubt).to(distances.dtype)).logical_xor_(sure).nonzero().T
+        i, j = (distances < (bound + doubt).to(distances.dtype)).bitwise_xor_(sure).nonzero().T
         sure[i, j] = again(a, i + rows.start, b, j) < bound.expand(sure.shape)[i, j]
         return sure
 
