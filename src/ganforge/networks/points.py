@@ -35,6 +35,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
 }
 NORMS: dict[str, Callable[[nn.Linear], nn.Module]] = {"none": lambda layer: layer, "spectral": SpectralNorm}
+LATENTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "normal": lambda z: z,
+    "uniform": lambda z: (z * math.sqrt(0.5)).erf(),
+}
 
 
 def layers(widths: tuple[int, ...], activation: str, norm: str = "none") -> nn.ModuleList:
@@ -46,6 +50,8 @@ def layers(widths: tuple[int, ...], activation: str, norm: str = "none") -> nn.M
 
 class Generator(nn.Module):
     """z (B, z_dim) -> points (B, D): hidden layers, then a linear one. Weights start as torch's.
+
+    z is standard normal whatever the layers see, so samplers and walks need not know of `latent`.
 
     >>> import torch
     >>> G = Generator(shape=(2,))
@@ -60,9 +66,13 @@ class Generator(nn.Module):
         z_dim: Annotated[int, Field(description="how many random numbers a point is made of", gt=0)] = 2,
         hidden: Hidden = (128, 128),
         activation: Activation = "relu",
+        latent: Annotated[
+            Literal["normal", "uniform"],
+            Field(description="what the first layer sees: normal, or uniform: erf(z/√2), even on (-1, 1)"),
+        ] = "normal",
     ) -> None:
         super().__init__()
-        self.shape, self.z_dim = shape, z_dim
+        self.shape, self.z_dim, self.latent = shape, z_dim, LATENTS[latent]
         self.blocks = layers((z_dim, *hidden), activation)
         self.head = nn.Linear(hidden[-1], math.prod(shape))
 
@@ -70,6 +80,7 @@ class Generator(nn.Module):
         self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
     ) -> Float[Tensor, "B ..."]:
         refuse_labels(self, y)
+        z = self.latent(z)
         for block in self.blocks:
             z = block(z)
         return self.head(z).unflatten(1, self.shape)
