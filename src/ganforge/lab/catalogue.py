@@ -37,7 +37,7 @@ def catalogue() -> dict[str, Any]:
 
 def about(function: Any) -> str:
     """The first paragraph of a docstring, on one line."""
-    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split())
+    return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split("*Differs")[0].split())
 
 
 def keys(section: str, functions: tuple[Any, ...]) -> dict[str, Any]:
@@ -98,9 +98,9 @@ def changes(sections: Mapping[str, Any]) -> list[str]:
     before, after = by_path(BASE.sections), by_path(sections)
     found: list[str] = []
     for path in dict.fromkeys([*before, *after]):
-        old, new = before.get(path, {}), after.get(path, {})
-        if old == new:
+        if before.get(path) == after.get(path):
             continue
+        old, new = before.get(path, {}), after.get(path, {})
         head = path.split(".")[0]
         if head in ("penalties", "terms", "augment"):
             found += [f"{path}=none"] if path not in after else [f"{path}={literal(new)}"]

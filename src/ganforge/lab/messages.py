@@ -67,8 +67,8 @@ COMMON: dict[str, type] = {"open": Open, "seen": Seen, "hide": Hide}
 
 
 @lru_cache
-def adapter(kind: type) -> TypeAdapter[Any]:
-    """What checks a kind of message."""
+def adapter(kind: type) -> Any:
+    """What checks a kind of message: pydantic's TypeAdapter."""
     return TypeAdapter(kind)
 
 

@@ -22,8 +22,8 @@ __all__ = ["CELLS", "HEAT", "NOWHERE", "Scenery", "believed", "finite", "logits_
 
 SHOWN = 420  # fakes and reals drawn; a multiple of 2 to 7 for packs
 HEAT = 48  # cells a side where D is asked
-MIXED = 24  # the same where D sees a batch at once and has to be asked point by point
-COMPANY = 32  # samples beside a point whose judgement depends on its batch
+MIXED = 20  # the same where D sees a batch at once and has to be asked point by point
+COMPANY = 11  # samples beside a point whose judgement depends on its batch
 MESH = 21  # lines a side of the latent's grid
 CELLS = 24  # cells a side on which densities are counted
 NOWHERE = 255  # where neither density has mass
@@ -71,7 +71,7 @@ class Scenery:
         """Fixed latents."""
         return torch.randn(count, z_dim, generator=torch.Generator().manual_seed(SEED))
 
-    def places(self, side: int) -> Float[Tensor, "side*side 2"]:
+    def places(self, side: int) -> Float[Tensor, "cells 2"]:
         """Centres of square cells, the first row at the bottom, from left to right."""
         line = ((torch.arange(side) + 0.5) / side * 2 - 1) * self.half
         return torch.cartesian_prod(line, line).flip(1)
@@ -121,11 +121,11 @@ class Scenery:
         return G(z).reshape((1, -1, 2) if z_dim == 1 else (MESH, MESH, 2))
 
     @cached_property
-    def real_shares(self) -> Float[Tensor, " cells"]:
+    def real_shares(self) -> Float[Tensor, " masses"]:
         """The data's mass in each cell of the window, and outside of it."""
         return shares(self.held_out, self.half)
 
-    def optimum(self, fake_shares: Float[Tensor, " cells"]) -> Shaped[Tensor, "side side"] | None:
+    def optimum(self, fake_shares: Float[Tensor, " masses"]) -> Shaped[Tensor, "side side"] | None:
         """What the best of all discriminators that are constant on each cell believes, as `shown` has it, 255 where
         neither density has mass; None where the objective has no finite optimum without a constraint."""
         if self.objective.lipschitz or self.objective.level is None:
@@ -137,7 +137,7 @@ class Scenery:
         return found.to(torch.uint8).reshape(CELLS, CELLS)
 
 
-def shares(points: Float[Tensor, "N 2"], half: float) -> Float[Tensor, " cells"]:
+def shares(points: Float[Tensor, "N 2"], half: float) -> Float[Tensor, " masses"]:
     """The share of points in each of 24 x 24 cells of the window, rows from the bottom, and last the share outside.
 
     >>> shares(torch.tensor([[-0.99, -0.99], [5.0, 0.0]]), 1.0)[[0, -1]].tolist()

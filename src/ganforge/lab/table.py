@@ -51,9 +51,11 @@ class Table:
     @property
     def scenery(self) -> Scenery:
         """What stays the same while the plan does."""
-        if self.view is None or self.view.plan is not self.play.plan:
-            self.view, self.floor = Scenery(self.play.plan), {}
-            self.floor = floors(self.view)
+        plan = self.play.plan
+        if self.view is None or self.view.plan is not plan:
+            before, self.view = self.view, Scenery(plan)
+            if before is None or before.plan.parts["data"].values != plan.parts["data"].values:
+                self.floor = floors(self.view)
         return self.view
 
     @property
@@ -109,7 +111,8 @@ class Table:
         fakes = scenery.fakes(self.G)
         arrays: dict[str, Tensor] = {"real": scenery.real} if "real" in self.layers else {}
         if self.layers & {"heat", "level"}:
-            arrays["heat"] = shown(believed(scenery.objective, scenery.heat(D), real=real_logits, fake=fake_logits))
+            heat = believed(scenery.objective, scenery.heat(D), real=real_logits, fake=fake_logits)
+            arrays["heat"] = heat.nan_to_num(0.5).clamp(0, 1)
         if "mesh" in self.layers:
             arrays["mesh"] = finite(scenery.mesh(self.G))
         if "optimum" in self.layers:

@@ -1,11 +1,12 @@
 // Line charts and the phase portrait, drawn on small canvases.
 
-import { el } from "./lab.js";
+import { el } from "./base.js";
 import { palette, sharp } from "./paint.js";
 
 export const short = (x) => {
   if (x === null || x === undefined || !Number.isFinite(x)) return "–";
   const size = Math.abs(x);
+  if (Number.isInteger(x) && size < 1e5) return String(x);
   if (size !== 0 && (size < 0.001 || size >= 1e5)) return x.toExponential(1);
   return size >= 100 ? x.toFixed(0) : size >= 10 ? x.toFixed(1) : x.toFixed(size < 0.1 ? 4 : 3);
 };
@@ -117,7 +118,7 @@ export class Portrait {
     this.canvas = el("canvas", { class: "chart-canvas tall", role: "img" });
     this.choice = el("select", { "aria-label": "What the phase portrait shows", onchange: () => { this.pair = this.choice.value; this.draw(this.games || []); } },
       el("option", { value: "beliefs" }, "D(real) over D(G(z))"), el("option", { value: "losses" }, "loss over loss"));
-    this.node = el("figure", { class: "chart", title: "Each tick is a point; the latest is the dot. A circle is a game that doesn't settle." },
+    this.node = el("figure", { class: "chart portrait", title: "Each tick is a point; the latest is the dot. A circle is a game that doesn't settle." },
       el("figcaption", {}, el("b", {}, "Phase portrait"), this.choice), this.canvas);
   }
 

@@ -1,6 +1,6 @@
 // Knobs: each is a dotted key of the recipe. What can stand there, its bounds and its help come from the catalogue.
 
-import { el } from "./lab.js";
+import { el } from "./base.js";
 
 const LABELS = {
   "generator.z_dim": "latent dimensions", "generator.latent": "latent", "generator.activation": "activation",
@@ -152,7 +152,7 @@ export class Controls {
       this.group("objective", "Objective and penalties", [...this.section("objective", "objective"), ...this.many("penalties", "penalties", "add a penalty …"),
         ...this.many("augment", "augmentation", "add instance noise …"), ...this.many("terms", "generator's terms", "add a term …")]),
       this.group("players", "Learning", [
-        el("h4", {}, "Generator"), ...this.section("optimizer.generator", "optimiser"), el("h4", {}, "Discriminator"), ...this.section("optimizer.discriminator", "optimiser"),
+        el("h4", {}, "Generator"), ...this.section("optimizer.generator", "optimiser", ["eps"]), el("h4", {}, "Discriminator"), ...this.section("optimizer.discriminator", "optimiser", ["eps"]),
         el("h4", {}, "A round"), ...["train.d_steps", "train.g_steps", "game.unroll", "game.pack", "game.top_k", "game.fakes", "train.clip", "ema.half_life"].map((k) => this.key(k))]),
       this.group("generator", "Generator's network", [this.key("generator.z_dim"), this.key("generator.latent"), ...this.layers("generator"), this.key("generator.activation")]),
       this.group("discriminator", "Discriminator's network", [

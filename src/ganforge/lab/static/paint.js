@@ -1,6 +1,6 @@
 // Colours and the plane: what a game's frame looks like.
 
-import { dark } from "./lab.js";
+import { dark } from "./base.js";
 
 // mixing in OKLab, where equal steps look equal
 const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
@@ -23,17 +23,17 @@ function fromLab([L, a, b]) {
 function ramp(low, middle, high) {
   const [a, b, c] = [low, middle, high].map(toLab);
   return Array.from({ length: 255 }, (_, i) => {
-    const t = i / 127 - 1;
-    const [from, to, s] = t < 0 ? [b, a, -t] : [b, c, t];
+    const t = i / 127 - 1; // steps near ½ are drawn out: a good game is played there
+    const [from, to, s] = t < 0 ? [b, a, (-t) ** 0.7] : [b, c, t ** 0.7];
     return fromLab(from.map((x, k) => x + (to[k] - x) * s));
   });
 }
 
 const PALETTES = {
   light: { real: "#1d5fd0", fake: "#d9640a", ink: "#22242b", soft: "#8a8f9c", ground: "#ffffff", halo: "rgba(255,255,255,.9)",
-    mesh: "#6b3fa0", arrow: "#5a2a02", heat: ramp("#ffc791", "#fbfaf7", "#a5c8ff"), deep: ramp("#e0730c", "#efece4", "#2e6fe0") },
+    mesh: "#6b3fa0", arrow: "#5a2a02", heat: ramp("#ffb366", "#fbfaf7", "#86b4ff"), deep: ramp("#e0730c", "#efece4", "#2e6fe0") },
   dark: { real: "#7db1ff", fake: "#ffa552", ink: "#eceef4", soft: "#7d8496", ground: "#12151c", halo: "rgba(10,12,18,.85)",
-    mesh: "#c9a6ff", arrow: "#ffe2bf", heat: ramp("#7a3f08", "#171b24", "#123f86"), deep: ramp("#ff9b3d", "#2a2f3b", "#5b9bff") },
+    mesh: "#c9a6ff", arrow: "#ffe2bf", heat: ramp("#8f4a06", "#141821", "#134fae"), deep: ramp("#ff9b3d", "#2a2f3b", "#5b9bff") },
 };
 export const palette = () => PALETTES[dark() ? "dark" : "light"];
 
@@ -51,15 +51,15 @@ export function sharp(canvas) {
 }
 
 const patch = document.createElement("canvas");
-function cells(context, bytes, colours, size) {
-  const [rows, columns] = bytes.shape;
+function cells(context, beliefs, colours, size) {
+  const [rows, columns] = beliefs.shape;
   patch.width = columns;
   patch.height = rows;
   const small = patch.getContext("2d");
   const image = small.createImageData(columns, rows);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {
-      const colour = colours[Math.min(254, bytes[(rows - 1 - row) * columns + column])];
+      const colour = colours[Math.round(254 * beliefs[(rows - 1 - row) * columns + column])];
       image.data.set([colour[0], colour[1], colour[2], 255], 4 * (row * columns + column));
     }
   }
@@ -69,11 +69,11 @@ function cells(context, bytes, colours, size) {
   context.drawImage(patch, 0, 0, size, size);
 }
 
-// marching squares: the line where the bytes cross 127
-function level(context, bytes, size) {
-  const [rows, columns] = bytes.shape;
+// marching squares: the line where the belief is ½
+function level(context, beliefs, size) {
+  const [rows, columns] = beliefs.shape;
   const step = size / columns;
-  const at = (row, column) => bytes[row * columns + column] - 127;
+  const at = (row, column) => beliefs[row * columns + column] - 0.5;
   const x = (column) => (column + 0.5) * step;
   const y = (row) => size - (row + 0.5) * step;
   context.beginPath();
@@ -155,9 +155,9 @@ export class Plane {
     if (fakes) this.trail = [...this.trail.slice(-14), fakes];
     context.strokeStyle = colours.fake;
     context.lineWidth = 1;
-    const count = Math.min(160, (fakes?.length || 0) / 2);
+    const count = Math.min(80, (fakes?.length || 0) / 2);
     for (let t = 1; t < this.trail.length; t += 1) {
-      context.globalAlpha = (0.6 * t) / this.trail.length;
+      context.globalAlpha = (0.5 * t) / this.trail.length;
       context.beginPath();
       for (let i = 0; i < 2 * count; i += 2) {
         context.moveTo(...this.place(this.trail[t - 1][i], this.trail[t - 1][i + 1]));
@@ -231,7 +231,7 @@ export class Plane {
       if (bytes[i] === 255) continue;
       const [row, column] = [Math.floor(i / columns), i % columns];
       context.fillStyle = `rgb(${colours.deep[bytes[i]].join()})`;
-      context.fillRect((column + 0.25) * step, this.size - (row + 0.75) * step, step * 0.5, step * 0.5);
+      context.fillRect((column + 0.35) * step, this.size - (row + 0.65) * step, step * 0.3, step * 0.3);
     }
   }
 }

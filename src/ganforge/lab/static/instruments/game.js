@@ -1,6 +1,6 @@
 // Instrument 1, the 2-D game: frames to pixels, knobs to messages.
 
-import { calm, el, save, writeAddress } from "../lab.js";
+import { calm, el, save, writeAddress } from "../base.js";
 import { Plane, palette, scatter, sharp } from "../paint.js";
 import { Chart, Portrait, short } from "../charts.js";
 import { Controls } from "../controls.js";
@@ -8,7 +8,7 @@ import { Controls } from "../controls.js";
 const LAYERS = [["real", "real"], ["fakes", "fakes"], ["heat", "D's belief"], ["level", "level D = ½"], ["arrows", "gradient"],
   ["mesh", "manifold"], ["optimum", "optimal D"], ["trails", "trails"]];
 const STAGES = ["Noise", "Fakes", "Judgement", "Loss", "Gradient"];
-const PACES = [[0, "as fast as it can"], [60, "60 rounds/s"], [30, "30 rounds/s"], [10, "10 rounds/s"], [3, "3 rounds/s"], [1, "1 round/s"]];
+const PACES = [[0, "fastest"], [60, "60 rounds/s"], [30, "30 rounds/s"], [10, "10 rounds/s"], [3, "3 rounds/s"], [1, "1 round/s"]];
 const RIVALS = [
   ["penalties.r1=none", "without R1"], ["objective=minimax", "the saturating loss"], ["objective=wasserstein,penalties.r1=none,penalties.gradient_penalty.weight=1", "Wasserstein with gradient penalty"],
   ["objective=relativistic_pairing,penalties.r2.gamma=0.02", "relativistic with R1 and R2"], ["discriminator.norm=spectral", "spectral norm"], ["game.pack=2", "packs of two"],
@@ -34,14 +34,14 @@ export function mount(root, lab, view) {
   const button = (label, title, act, extra = {}) => el("button", { type: "button", title, onclick: act, ...extra }, label);
   const play = button("▶ Play", "Play or pause (space)", () => lab.send({ kind: "play", on: !state?.playing }), { class: "primary", id: "play" });
   const step = (what) => () => lab.send({ kind: "step", what, count: 1 });
-  const slow = button("Slow motion", "The five stages of each update (s)", () => pace({ slow: !state?.slow }), { "aria-pressed": "false", id: "slow" });
+  const slow = button("Slow", "Slow motion: the five stages of each update (s)", () => pace({ slow: !state?.slow }), { "aria-pressed": "false", id: "slow" });
   const speed = el("select", { "aria-label": "Speed", id: "speed", onchange: () => pace({ rounds: Number(speed.value) }) }, ...PACES.map(([n, t]) => el("option", { value: n }, t)));
   const pace = ({ rounds: n = state?.pace ?? 0, slow: s = state?.slow ?? false }) => lab.send({ kind: "pace", rounds: n, slow: s });
   const transport = el("div", { class: "transport", role: "toolbar", "aria-label": "Play" }, play,
     el("span", { class: "joined" }, button("D", "One discriminator update (d)", step("discriminator"), { "aria-label": "Step the discriminator", id: "step-d" }),
       button("G", "One generator update (g)", step("generator"), { "aria-label": "Step the generator", id: "step-g" }),
       button("D + G", "One round (b)", step("both"), { "aria-label": "Step both", id: "step-both" })),
-    slow, button("↺ Reset", "Back to the start (r)", () => lab.send({ kind: "reset" }), { id: "reset" }), speed,
+    slow, button("Reset", "Back to the start (r)", () => lab.send({ kind: "reset" }), { id: "reset" }), speed,
     el("span", { class: "count" }, "round ", rounds, " ", rate));
 
   // --- layers
