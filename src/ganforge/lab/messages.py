@@ -101,6 +101,6 @@ def sentence(error: Exception) -> str:
         return "it is nested too deeply; say it flatly"
     first = error.errors(include_url=False)[0]
     where = ".".join(str(word) for word in first["loc"]) or "it"
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"it has no key {where[:40]!r}; leave it out"
     return f"{where[:40]} = {first['input']!r:.60}: {first['msg'][:1].lower()}{first['msg'][1:]}"

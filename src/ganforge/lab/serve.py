@@ -3,12 +3,19 @@
 import secrets
 import socket
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganforge.errors import DataError, RecipeError
 
-__all__ = ["serve"]
+if TYPE_CHECKING:
+    import uvicorn
+
+    from ganforge.lab.server import Door
+
+__all__ = ["bound", "configured", "serve"]
 
 NEEDED = ("starlette", "uvicorn", "websockets")
 
@@ -28,26 +35,40 @@ def serve(*, host: str, port: int, runs: Path | None, token: str | None) -> None
         raise RecipeError(f"--token has {len(token)} characters; give 12 or more, or none and one is made")
     import uvicorn
 
-    from ganforge.lab.instruments import Room
-    from ganforge.lab.messages import LARGEST
-    from ganforge.lab.server import LOOPBACK, Door, application
+    from ganforge.lab.server import LOOPBACK, Door
 
     private = host in LOOPBACK
     token = token or ("" if private else secrets.token_urlsafe(18))
     listening = bound(host, port)
-    app = application(door=Door(token=token, hosts=LOOPBACK if private else ()), room=Room(runs=runs))
-    config = uvicorn.Config(
-        app, ws="websockets-sansio", ws_max_size=LARGEST + 1024, ws_per_message_deflate=False, log_level="warning",
-        access_log=False, server_header=False, timeout_graceful_shutdown=2, limit_concurrency=512,
-    )  # fmt: skip
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
     print(f"the lab is open at {address}", file=sys.stderr, flush=True)
     print("Ctrl-C closes it", file=sys.stderr, flush=True)
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        print("closed", file=sys.stderr)
+    door = Door(token=token, hosts=LOOPBACK if private else ())
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(configured(door, runs)).run(sockets=[listening])
+    print("closed", file=sys.stderr)
+
+
+def configured(door: "Door", runs: Path | None) -> "uvicorn.Config":
+    """The server as the lab runs it: sockets bounded, nothing compressed, no lines for each request."""
+    import uvicorn
+
+    from ganforge.lab.instruments import Room
+    from ganforge.lab.messages import LARGEST
+    from ganforge.lab.server import application
+
+    return uvicorn.Config(
+        application(door=door, room=Room(runs=runs)),
+        ws="websockets-sansio",
+        ws_max_size=LARGEST + 1024,
+        ws_per_message_deflate=False,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=512,
+    )
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -125,7 +125,9 @@ def application(*, door: Door, room: Room | None = None) -> Starlette:
         WebSocketRoute("/socket", socket),
         Route("/{path:path}", guarded(page, door)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.worker = worker
+    return app
 
 
 def guarded(answer: Callable[[Request], Awaitable[Response]], door: Door) -> Callable[[Request], Awaitable[Response]]:

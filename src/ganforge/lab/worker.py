@@ -152,7 +152,7 @@ class Worker:
         if visitor.seat is not None:
             visitor.seat.close()
         visitor.seat = seat
-        visitor.send(words({**seat.state(), "opened": True}))  # type: ignore[attr-defined]
+        visitor.send(words({**seat.state(), "opened": True}))
 
     def _draw(self, visitor: Visitor) -> None:
         """A frame, if there is something new, one is due, and the page has drawn those before."""

@@ -14,7 +14,7 @@ import pkgutil
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 __all__ = ["INSTRUMENTS", "ORDER", "Room", "Seat"]
 
@@ -29,6 +29,7 @@ class Room:
     runs: Path | None = None
 
 
+@runtime_checkable
 class Seat(Protocol):
     """One visitor's instrument. All of it runs on the worker's thread."""
 
@@ -41,6 +42,9 @@ class Seat(Protocol):
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Work for about so long; what there is to say of it."""
+
+    def state(self) -> dict[str, Any]:
+        """What the controls show, and what a link to this holds (`kind`: "state")."""
 
     def frames(self) -> list[bytes]:
         """What is to be drawn now; nothing if it is as it was."""
