@@ -15,7 +15,6 @@ from ganforge.games.packing import packed
 from ganforge.layers import mixes_samples
 from ganforge.objectives import Objective
 from ganforge.plan import Plan
-from ganforge.state import TrainState
 from ganforge.theory.optimum import optimal_discriminator
 
 __all__ = ["CELLS", "HEAT", "NOWHERE", "Scenery", "believed", "finite", "logits_of", "shares", "shown"]
@@ -174,8 +173,7 @@ def finite(points: Tensor) -> Tensor:
     return points.nan_to_num(0.0, posinf=1e6, neginf=-1e6).clamp(-1e6, 1e6)
 
 
-def logits_of(scenery: Scenery, state: TrainState) -> tuple[Tensor, Tensor]:
-    """D's logits of the shown reals and fakes."""
-    G, D = state.players["generator"], state.players["discriminator"]
-    with torch.no_grad():
-        return D(packed(scenery.real, scenery.pack)), D(packed(scenery.fakes(G), scenery.pack))
+@torch.no_grad()
+def logits_of(scenery: Scenery, D: nn.Module, fakes: Tensor) -> tuple[Tensor, Tensor]:
+    """D's logits of the drawn reals and of fakes."""
+    return D(packed(scenery.real, scenery.pack)), D(packed(fakes, scenery.pack))

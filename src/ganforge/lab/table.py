@@ -107,8 +107,8 @@ class Table:
         """A frame's header and arrays: the layers that are on, or an update in slow motion."""
         play, scenery, state = self.play, self.scenery, self.play.state
         D = state.players["discriminator"]
-        real_logits, fake_logits = logits_of(scenery, state)
         fakes = scenery.fakes(self.G)
+        real_logits, fake_logits = logits_of(scenery, D, fakes)
         arrays: dict[str, Tensor] = {"real": scenery.real} if "real" in self.layers else {}
         if self.layers & {"heat", "level"}:
             heat = believed(scenery.objective, scenery.heat(D), real=real_logits, fake=fake_logits)
@@ -209,7 +209,7 @@ class Table:
         beside = torch.cat([place, scenery.held_out[: scenery.pack - 1]])
         with torch.no_grad():
             logit = D(packed(beside, scenery.pack))
-        real, fake = logits_of(scenery, self.play.state)
+        real, fake = logits_of(scenery, D, scenery.fakes(self.G))
         belief = believed(scenery.objective, logit, real=real, fake=fake)
         arrow = scenery.arrows(D, beside)[0]
         return {"logit": float(logit[0]), "belief": float(belief[0]), "arrow": arrow.tolist()}

@@ -118,7 +118,8 @@ class Worker:
             while visitor.heard and not visitor.gone:
                 self._hear(visitor, visitor.heard.popleft())
             if visitor.plays and visitor.seat is not None:
-                for record in visitor.seat.advance(seconds):
+                due = visitor.last + FRAME - time.perf_counter()
+                for record in visitor.seat.advance(min(seconds, due) if due > 0 else seconds):
                     visitor.send(words(record))
             self._draw(visitor)
         except Exception as error:  # a fault of one game ends that game, not the lab
