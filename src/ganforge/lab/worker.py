@@ -16,7 +16,7 @@ from ganforge.lab.instruments import INSTRUMENTS, Room, Seat
 __all__ = ["Visitor", "Worker"]
 
 SLICE = 0.016  # seconds of play between two looks at messages and frames, shared by those who play
-FRAME = 1 / 32  # least seconds between two frames of a visitor: thirty a second, timers being late
+FRAME = 1 / 34  # least seconds between two frames of a visitor: thirty a second, timers being late
 AHEAD = 2  # frames under way that a page hasn't drawn yet
 GONE = 3.0  # seconds without a sign that a frame was drawn, after which a page isn't played for
 HEARD = 64  # messages waiting

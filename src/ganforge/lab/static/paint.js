@@ -65,7 +65,7 @@ function cells(context, beliefs, colours, size) {
   }
   small.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = true;
-  context.imageSmoothingQuality = "high";
+  context.imageSmoothingQuality = "low";
   context.drawImage(patch, 0, 0, size, size);
 }
 

@@ -197,7 +197,7 @@ export function mount(root, lab, view) {
       const games = charts.slice(0, Math.max(1, planes.length));
       for (const chart of book) if (!chart.node.hidden) chart.draw(games, state?.games[0]?.floors);
       portrait.draw(games);
-    }, 180);
+    }, 330);
   }
 
   function stage(header, arrays, half) {
