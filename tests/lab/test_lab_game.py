@@ -54,7 +54,10 @@ def seat(settings: list[str] | None = None, **link: Any) -> instrument.Seat:
 
 
 def say(at: instrument.Seat, **message: Any) -> list[dict[str, Any]]:
-    return at.receive(message_of(json.dumps(message), instrument.MESSAGES))
+    said = at.receive(message_of(json.dumps(message), instrument.MESSAGES))
+    while at.left:
+        said += at.advance(1.0)
+    return said
 
 
 def weights(state: TrainState) -> dict[str, Tensor]:
@@ -223,6 +226,21 @@ def test_the_doctor_is_heard_and_its_remedy_can_be_applied() -> None:
     assert str(values[key] if key in values else values[f"{key}.name"]) == value
 
 
+@pytest.mark.parametrize("event", [[1, "set", "lr"], [1, "generator", "x"], [1, "discriminator", "9" * 4000]])
+def test_a_link_whose_script_makes_no_sense_is_refused(event: list[Any]) -> None:
+    with pytest.raises(RecipeError, match="script holds"):
+        seat(script=[event])
+
+
+def test_a_change_that_suits_one_of_two_games_alone_changes_neither() -> None:
+    at = seat(["penalties.r1=none"], compare=["penalties.r1.gamma=1"])
+    say(at, kind="step", what="both", count=1)
+    before = [table.play.recipe for table in at.tables]
+    with pytest.raises(RecipeError, match="mixes the samples"):
+        say(at, kind="set", settings=["discriminator.minibatch=discrimination"])
+    assert [table.play.recipe for table in at.tables] == before
+
+
 # readings
 
 
@@ -374,12 +392,14 @@ def test_changes_of_the_base_recipe_make_the_recipe_again() -> None:
         ("data.held_out=1", "10000 or more"),
         ("game.unroll=50", "up to 10"),
         ("data=mixture", "coordinates"),
+        ("train.d_steps=10 train.g_steps=10 game.unroll=10 train.batch=1024", "times the usual work"),
+        ("penalties.r1=none discriminator.minibatch=discrimination train.batch=1024", "times the usual work"),
         ("train=5", "it is a table"),
     ],
 )
 def test_what_a_page_may_not_ask_for_is_refused_in_a_sentence(setting: str, words: str) -> None:
     with pytest.raises(RecipeError, match=words):
-        begin(recipe_of([setting]))
+        begin(recipe_of(setting.split(" ")))
 
 
 def test_the_catalogue_offers_everything_that_the_toolkit_has_for_points() -> None:

@@ -65,6 +65,9 @@ MOST: dict[str, float] = {
 LEAST: dict[str, float] = {"train.batch": 8, "data.held_out": 10_000, "data.count": 1_000, "train.tick": 1_000}
 LONGEST: dict[str, int] = {"data.means": 64, "data.rows": 64, "generator.hidden": 6, "discriminator.hidden": 6}
 WIDEST = 128
+HEAVIEST = 40  # times the work of the default game's round
+DEFAULT = {"train.batch": 256, "train.d_steps": 1, "train.g_steps": 1, "generator.hidden": (32, 32, 32),
+           "discriminator.hidden": (32, 32, 32)}  # fmt: skip
 
 
 def recipe_of(settings: list[str], base: Recipe = BASE) -> Recipe:
@@ -90,9 +93,26 @@ def checked(recipe: Recipe) -> Recipe:
         for key, part in resolve(recipe).items()
         for name, value in (part.values.items() if hasattr(part, "values") and hasattr(part, "function") else ())
     }
-    if mistakes := [sentence for key, value in values.items() for sentence in beyond(key, value)]:
+    mistakes = [sentence for key, value in values.items() for sentence in beyond(key, value)]
+    if not mistakes and (times := work(values) / work(DEFAULT)) > HEAVIEST:
+        mistakes = [
+            f"a round of this game is some {times:,.0f} times the usual work, and the lab does up to {HEAVIEST} times; "
+            "take smaller layers or batches, or fewer steps, or use `ganforge train`"
+        ]
+    if mistakes:
         raise RecipeError(*mistakes)
     return recipe
+
+
+def work(values: Mapping[str, Any]) -> float:
+    """Multiplications in a round, roughly: networks once for each sample and update, an update looked ahead three
+    times, and every pair of a batch for minibatch discrimination."""
+    batch, unroll = values["train.batch"], values.get("game.unroll", 0)
+    hidden = [*values["generator.hidden"], *values["discriminator.hidden"]]
+    weights = sum(a * max(a, b) for a, b in zip(hidden, [*hidden[1:], 2], strict=True))
+    updates = values["train.d_steps"] + values["train.g_steps"] * (1 + 3 * unroll)
+    pairs = 80 * batch if values.get("discriminator.minibatch") == "discrimination" else 0
+    return float(batch * updates * (weights + pairs))
 
 
 def flat(sections: Mapping[str, Any]) -> dict[str, Any]:

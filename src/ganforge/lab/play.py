@@ -17,7 +17,7 @@ from ganforge.train import TrainState, average, play_discriminator, play_round, 
 __all__ = ["MOST_EVENTS", "Play", "begin", "carried", "change", "recipe_text", "settle", "step", "turn"]
 
 ROWS = 400  # ticks that the doctor looks back on
-KEPT = 4000  # ticks kept for charts and export
+KEPT = 100  # ticks kept
 MOST_EVENTS = 200  # changes by hand that a link can hold
 PLAYERS = ("generator", "discriminator")
 RESTART = ("data", "generator", "discriminator")  # sections without which a game is another one
@@ -39,7 +39,7 @@ class Play:
         script: what a link says was done by hand and is yet to come, in order.
         pieces: the last batch, for a generator's update on its own.
         averaged: images seen at the average's last update.
-        rows: the ticks' records.
+        rows: the latest ticks' records.
         doctor, probe: as in a run.
         ended: why it can't go on, in a sentence; empty while it can.
     """
@@ -60,28 +60,31 @@ class Play:
     ended: str = ""
 
     def play_one(self) -> list[Finding]:
-        """One round, after what the script has for now; the findings of a tick that came due."""
-        found = self.follow_script()
-        if self.ended:
-            return found
+        """One round; or, where the link says that something was done by hand before it, one such thing. The findings of
+        a tick that came due."""
+        if self.scripted:
+            return self.follow_script()
         number = self.state.images // self.plan.training.tick
         with self.state.randomness(self.plan.device):
             play_round(self.plan, self.state, self.stream)
         self.rounds += 1
         self.pieces, self.averaged = [], self.state.images
-        return found + self.tick_after(number)
+        return self.tick_after(number)
+
+    @property
+    def scripted(self) -> bool:
+        """Whether something was done by hand before the next round."""
+        return bool(self.script) and self.script[0][0] <= self.rounds and not self.ended
 
     def follow_script(self) -> list[Finding]:
-        """Do what the link says was done by hand at this round."""
-        found: list[Finding] = []
-        while self.script and self.script[0][0] <= self.rounds and not self.ended:
-            _, what, text = self.script.pop(0)
-            if what == "set":
-                change(self, [text])
-            else:
-                for _ in range(int(text)):
-                    found += step(self, what)
-        return found
+        """The next thing that was done by hand: a setting, or one update."""
+        number, what, text = self.script.pop(0)
+        if what == "set":
+            change(self, [text])
+            return []
+        if int(text) > 1:
+            self.script.insert(0, (number, what, str(int(text) - 1)))
+        return step(self, what)
 
     def tick_after(self, number: int) -> list[Finding]:
         """A tick's record and findings, if one came due since the images were in that interval."""

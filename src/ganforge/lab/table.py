@@ -85,7 +85,7 @@ class Table:
         dear = (self.seen // self.play.plan.training.tick) % DEAR == 1
         new = {name: row.get(name) for name in CHARTED} | readings(self.scenery, self.play.state, dear=dear)
         self.charts.append(new)
-        del self.charts[:-4000]
+        del self.charts[:-2000]
         return [new]
 
     def description(self) -> dict[str, Any]:
@@ -169,7 +169,8 @@ class Table:
         """Look at the update that comes next."""
         found: list[Finding] = []
         if not self.queue:
-            found = self.play.follow_script()
+            while self.play.scripted:
+                found += self.play.follow_script()
             training = self.play.plan.training
             self.number = self.play.state.images // training.tick
             self.queue = ["discriminator"] * training.d_steps + ["generator"] * training.g_steps

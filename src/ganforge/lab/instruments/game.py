@@ -17,12 +17,14 @@ from ganforge.lab.limits import checked, recipe_of
 from ganforge.lab.messages import STRICT, Event, Stated, adapter
 from ganforge.lab.play import MOST_EVENTS, begin, change, recipe_text, step
 from ganforge.lab.table import LAYERS, Table
+from ganforge.plan import build
 from ganforge.recipe import override
 
 __all__ = ["MESSAGES", "TITLE", "Link", "Seat", "open_seat"]
 
 TITLE = "The 2-D game"
 STAGE_SECONDS = 1.25  # a stage of an update in slow motion, at speed 1
+MOST_WAITING = 32  # step messages whose steps aren't done yet
 MOST_STEPS = 500  # updates or rounds that one message may ask for
 
 
@@ -117,6 +119,7 @@ class Seat:
         compare: what the second has otherwise.
         playing, pace, slow: as the page set them.
         due: when the next round, or the next stage, is due.
+        left: updates or rounds that a step still has to do.
         news: what is to be said beside answers.
     """
 
@@ -126,12 +129,13 @@ class Seat:
     pace: float = 0.0
     slow: bool = False
     due: float = 0.0
+    left: list[tuple[str, int]] = field(default_factory=list)
     fresh: bool = True
     news: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def busy(self) -> bool:
-        return self.playing
+        return self.playing or bool(self.left)
 
     def receive(self, message: Any) -> list[dict[str, Any]]:
         """Do what a message says."""
@@ -173,7 +177,7 @@ class Seat:
         """Change the first game, and the second with it, but for what it has otherwise. All or nothing."""
         settings = list(message.settings)
         for table in self.tables[1:]:  # refused before anything is changed
-            checked(override(table.play.recipe, [*settings, *(self.compare or ())]))
+            build(checked(override(table.play.recipe, [*settings, *(self.compare or ())])))
         anew = [change(self.tables[0].play, settings)]
         for table in self.tables[1:]:
             anew.append(change(table.play, [*settings, *(self.compare or ())]))
@@ -201,12 +205,13 @@ class Seat:
 
     def restart(self) -> None:
         """All games from their beginning, as they are set now."""
+        self.left = []
         for table in self.tables:
             table.restart(begin(table.play.recipe))
 
     def do_play(self, message: Start) -> list[dict[str, Any]]:
         """Go, or stand still."""
-        self.playing, self.due = message.on, time.perf_counter()
+        self.playing, self.due, self.left = message.on, time.perf_counter(), []
         return [self.state()]
 
     def do_pace(self, message: Pace) -> list[dict[str, Any]]:
@@ -218,17 +223,29 @@ class Seat:
         return [self.state()]
 
     def do_step(self, message: Step) -> list[dict[str, Any]]:
-        """Single updates; the game stands still otherwise."""
+        """Single updates; the game stands still otherwise. Its state is told once they are done."""
         self.playing = False
         for table in self.tables:
             table.end_stages()
-        for _ in range(message.count):
-            for table in self.tables:
-                if table.play.ended:
-                    continue
-                found = table.play.play_one() if message.what == "both" else step(table.play, message.what)
-                self.hear(table, found)
-        return [self.state()]
+        if len(self.left) >= MOST_WAITING:
+            raise RecipeError("the steps before aren't done yet; wait a moment")
+        self.left.append((message.what, message.count))
+        return []
+
+    def step_once(self) -> None:
+        """One of the updates that are left to do, of each game."""
+        what, count = self.left.pop(0)
+        before = self.tables[0].play.rounds
+        for table in self.tables:
+            if not table.play.ended:
+                self.hear(table, table.play.play_one() if what == "both" else step(table.play, what))
+        done = what != "both" or self.tables[0].play.rounds > before  # else it was something from a link's script
+        if all(table.play.ended for table in self.tables):
+            self.left = []
+        elif count > done:
+            self.left.insert(0, (what, count - done))
+        if not self.left:
+            self.news.append(self.state())
 
     def do_stage(self, message: Plain) -> list[dict[str, Any]]:
         """On to the next stage."""
@@ -274,6 +291,10 @@ class Seat:
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Rounds of all games in turn, as many as fit and are due."""
         start = now = time.perf_counter()
+        while self.left and now - start < seconds:
+            self.fresh = True
+            self.step_once()
+            now = time.perf_counter()
         while self.playing and now - start < seconds and now >= self.due:
             self.fresh = True
             if self.slow:
@@ -307,6 +328,12 @@ class Seat:
             table.play.close()
 
 
+def sound(event: tuple[int, str, str]) -> bool:
+    """Whether a link's event is a setting, or a number of updates."""
+    _, what, text = event
+    return "=" in text if what == "set" else text.isascii() and text.isdigit() and 0 < int(text[:9]) <= 10_000
+
+
 def open_seat(link: dict[str, Any], room: Room) -> Seat:
     """A game as a link has it.
 
@@ -319,6 +346,8 @@ def open_seat(link: dict[str, Any], room: Room) -> Seat:
         raise RecipeError(
             f"this link holds no game ({str(error).splitlines()[0][:80]}); open the lab without it"
         ) from None
+    if wrong := [e for e in state.script if not sound(e)]:
+        raise RecipeError(f"this link's script holds {wrong[0]!r:.60}; open the lab without it")
     recipe = recipe_of(list(state.settings))
     seat = Seat([Table(begin(recipe, list(state.script)))])
     if state.compare is not None:
