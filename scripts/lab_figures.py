@@ -34,6 +34,7 @@ def main() -> None:
         dark(browser, address)
         phone(browser, address)
         two(browser, address)
+        losses(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
     server.wait(20)
@@ -116,6 +117,17 @@ def two(browser: Browser, address: str) -> None:
     played(page, 900)
     page.evaluate("scrollTo(0, 0)")
     taken(page, "two-games")
+    page.close()
+
+
+def losses(browser: Browser, address: str) -> None:
+    """Losses and divergences."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+    page.goto(f"{address}#losses")
+    until(page, "window.lab?.mounted?.state?.()?.measures !== undefined")
+    page.select_option("#objective", "minimax")
+    time.sleep(0.6)
+    taken(page, "losses")
     page.close()
 
 

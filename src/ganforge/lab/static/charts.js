@@ -21,7 +21,7 @@ function nice(span) {
 export class Chart {
   constructor({ title, about, series, range = null, floor = null }) {
     Object.assign(this, { title, series, range, floor });
-    this.canvas = el("canvas", { class: "chart-canvas", role: "img" });
+    this.canvas = el("canvas", { class: "chart-canvas", role: "img", "aria-label": title });
     this.legend = el("div", { class: "legend" });
     this.node = el("figure", { class: "chart", title: about }, el("figcaption", {}, el("b", {}, title), this.legend), this.canvas);
   }
@@ -115,7 +115,7 @@ const PAIRS = {
 export class Portrait {
   constructor() {
     this.pair = "beliefs";
-    this.canvas = el("canvas", { class: "chart-canvas tall", role: "img" });
+    this.canvas = el("canvas", { class: "chart-canvas tall", role: "img", "aria-label": "Phase portrait" });
     this.choice = el("select", { "aria-label": "What the phase portrait shows", onchange: () => { this.pair = this.choice.value; this.draw(this.games || []); } },
       el("option", { value: "beliefs" }, "D(real) over D(G(z))"), el("option", { value: "losses" }, "loss over loss"));
     this.node = el("figure", { class: "chart portrait", title: "Each tick is a point; the latest is the dot. A circle is a game that doesn't settle." },
