@@ -69,7 +69,8 @@ def address() -> Iterator[str]:
     yield line.split()[-1]
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=20)[1]
-    assert "Traceback" not in said, said
+    assert said.splitlines()[-1] == "closed"
+    assert process.returncode == 0
 
 
 class Visit:

@@ -1,6 +1,7 @@
 """`ganforge lab`: an address, a token where others can reach it, and the server until Ctrl-C."""
 
 import secrets
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -45,6 +46,7 @@ def serve(*, host: str, port: int, runs: Path | None, token: str | None) -> None
     print(f"the lab is open at {address}", file=sys.stderr, flush=True)
     print("Ctrl-C closes it", file=sys.stderr, flush=True)
     door = Door(token=token, hosts=LOOPBACK if private else ())
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # uvicorn raises it again once all is closed
     with suppress(KeyboardInterrupt):
         uvicorn.Server(configured(door, runs)).run(sockets=[listening])
     print("closed", file=sys.stderr)
