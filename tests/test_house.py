@@ -164,6 +164,10 @@ def test_nothing_optional_is_loaded() -> None:
         "beartype",
         "torchmetrics",
         "onnxruntime",
+        "playwright",
+        "starlette",
+        "uvicorn",
+        "websockets",
     }
     assert not imported_by("import ganforge.commands, ganforge.run, ganforge.train") & optional
 

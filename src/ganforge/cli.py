@@ -265,6 +265,22 @@ def experiment(
     commands.experiment(words, every=every, options=options, seeds=seeds, jobs=jobs, out=out, as_json=as_json)
 
 
+@app.command()
+def lab(
+    host: Annotated[str, typer.Option(help="where to listen; anything but loopback needs a token")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8686,
+    runs: Annotated[Path | None, typer.Option(metavar="DIR", help="a folder of runs to look at")] = None,
+    token: Annotated[str | None, typer.Option(help="the token that visitors need; by default one is made")] = None,
+) -> None:
+    """Play with GANs in the browser: the same code that trains, live.
+
+    Prints the address of the page. Ctrl-C closes it. Needs the extra: pip install 'ganforge\\[lab]'
+    """
+    from ganforge.lab.serve import serve
+
+    serve(host=host, port=port, runs=runs, token=token)
+
+
 bench = typer.Typer(help="Figures that papers publish, measured under their protocol.", no_args_is_help=True)
 app.add_typer(bench, name="bench")
 

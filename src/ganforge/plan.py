@@ -233,6 +233,11 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
             "set train.d_steps=1 or game.fakes=fresh",
         ),
         (
+            lambda: most is not None and training.g_steps > most,
+            f"train.g_steps = {training.g_steps}: with game.fakes = 'shared' the one pass of the generator serves one "
+            "update of it; set train.g_steps=1 or game.fakes=fresh",
+        ),
+        (
             lambda: (training.batch // training.accumulate) % pack != 0,
             f"game.pack = {pack} doesn't divide the {training.batch // training.accumulate} samples of "
             f"{'a piece of ' if training.accumulate > 1 else ''}the batch; set train.batch to a multiple of "

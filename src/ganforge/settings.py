@@ -18,6 +18,7 @@ class Training:
     images: Annotated[int, Field(gt=0, description="images seen when training ends")] = 1_000_000
     batch: Annotated[int, Field(gt=0, description="real images in one discriminator update")] = 128
     d_steps: Annotated[int, Field(gt=0, description="discriminator updates for each generator update")] = 1
+    g_steps: Annotated[int, Field(gt=0, description="generator updates in a round, on the last batch")] = 1
     accumulate: Annotated[int, Field(gt=0, description="pieces that a batch is split into to save memory")] = 1
     clip: Annotated[float | None, Field(gt=0, description="largest norm of a player's gradient; none: no limit")] = None
     tick: Annotated[int, Field(gt=0, description="images seen between two lines of the log")] = 10_000

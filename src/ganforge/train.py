@@ -25,7 +25,19 @@ from ganforge.schedules import at
 from ganforge.settings import Averaging
 from ganforge.state import TrainState
 
-__all__ = ["Tick", "TrainState", "largest_batch", "out_of_memory", "play_round", "train"]
+__all__ = [
+    "Tick",
+    "TrainState",
+    "average",
+    "largest_batch",
+    "out_of_memory",
+    "play_discriminator",
+    "play_round",
+    "read_tick",
+    "total",
+    "train",
+    "update",
+]
 
 ROW = 3  # updates without a finite gradient, in a row, that end a run
 UNREAD = 512  # turns whose figures may wait on the device; reading them costs a wait for it
@@ -97,17 +109,24 @@ def play_to_tick(plan: Plan, state: TrainState, stream: Stream, stop: Callable[[
 
 
 def play_round(plan: Plan, state: TrainState, stream: "Stream | Trial") -> None:
-    """K discriminator updates on K batches, a generator update on the last of them, and the average's update."""
-    training, before = plan.training, state.images
-    for _ in range(training.d_steps):
-        batches = split(stream.next(), training.accumulate)
-        for norm in state.spectral_norms:
-            advance(norm)
-        kept = [move.fakes for move in update(plan, state, "discriminator", [(b,) for b in batches])]
-        state.images += training.batch
-    update(plan, state, "generator", list(zip(batches, kept, strict=True)))
+    """K discriminator updates on K batches, the generator's updates on the last of them, and the average's update."""
+    before = state.images
+    for _ in range(plan.training.d_steps):
+        pieces = play_discriminator(plan, state, stream)
+    for _ in range(plan.training.g_steps):
+        update(plan, state, "generator", pieces)
     average(state.ema, state.players["generator"], plan.averaging, seen=state.images, new=state.images - before)
     state.position = stream.position
+
+
+def play_discriminator(plan: Plan, state: TrainState, stream: "Stream | Trial") -> list[tuple[Batch, Any]]:
+    """One discriminator update on the next batch: its pieces, each with what is kept for the generator's turn."""
+    batches = split(stream.next(), plan.training.accumulate)
+    for norm in state.spectral_norms:
+        advance(norm)
+    kept = [move.fakes for move in update(plan, state, "discriminator", [(b,) for b in batches])]
+    state.images += plan.training.batch
+    return list(zip(batches, kept, strict=True))
 
 
 def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, ...]]) -> list[Move]:

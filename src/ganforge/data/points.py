@@ -17,11 +17,16 @@ from ganforge.data.drawing import drawing
 from ganforge.data.endless import endless
 from ganforge.data.images import Source
 from ganforge.data.mixture import Mixture
+from ganforge.data.sketch import sketch
 
 __all__ = [
     "TOYS",
+    "blobs",
     "checkerboard",
+    "ellipse",
+    "gaussians",
     "grid",
+    "line",
     "mixture",
     "moons",
     "one_gaussian",
@@ -137,6 +142,19 @@ def two_clusters(
     return of_modes("two_clusters", Mixture.of(((-half, 0.0), (half, 0.0)), (sigma,), (share, 1 - share)), held_out)
 
 
+def blobs(
+    *,
+    modes: Annotated[int, Field(description="Gaussians on a circle, the first above its centre", ge=1)] = 3,
+    radius: Radius = 1.0,
+    sigma: Sigma = 0.1,
+    held_out: HeldOut = 10_000,
+) -> Source:
+    """Disjoint blobs: no way leads from one to another through the data, yet a continuous generator has to make one."""
+    angles = [math.pi / 2 + 2 * math.pi * k / modes for k in range(modes)]
+    density = Mixture.of(tuple((radius * math.cos(a), radius * math.sin(a)) for a in angles), (sigma,))
+    return of_modes("blobs", density, held_out)
+
+
 def uniform(count: int, rng: torch.Generator) -> Float[Tensor, " count"]:
     """Numbers in [0, 1)."""
     return torch.rand(count, generator=rng, dtype=torch.float32)
@@ -150,6 +168,62 @@ def noisy(curve: Float[Tensor, "count 2"], sigma: float, rng: torch.Generator) -
 def polar(radius: Tensor, angle: Tensor) -> Float[Tensor, "count 2"]:
     """Cartesian coordinates."""
     return torch.stack([radius * angle.cos(), radius * angle.sin()], 1)
+
+
+def gaussians(
+    *,
+    distance: Annotated[float, Field(description="distance between the two centres", gt=0)] = 2.0,
+    sigma: Sigma = 0.3,
+    stretch: Annotated[float, Field(description="long over short axis of each", ge=1)] = 2.5,
+    share: Share = 0.65,
+    held_out: HeldOut = 10_000,
+) -> Source:
+    """Two unequal Gaussians in the plane, drawn out at right angles to each other: the larger one lies, on the left,
+    along (1, 1), the smaller one, on the right, across it. `sigma` is the deviation along the long axis."""
+
+    def draw(count: int, rng: torch.Generator) -> Tensor:
+        side = torch.where(uniform(count, rng) < share, -1.0, 1.0)  # -1 for the larger one
+        along, across = torch.randn(2, count, generator=rng, dtype=torch.float32) * math.sqrt(0.5) * sigma
+        across = across / stretch
+        x, y = along - across, -side * (along + across)
+        return torch.stack([x + side * (distance / 2), y], 1)
+
+    return endless("gaussians", draw, dim=2, held_out=held_out)
+
+
+def line(
+    *,
+    length: Annotated[float, Field(description="from end to end", gt=0)] = 2.0,
+    angle: Annotated[float, Field(description="degrees from the first axis, anticlockwise")] = 45.0,
+    sigma: Noise = 0.03,
+    held_out: HeldOut = 10_000,
+) -> Source:
+    """A straight line through the origin, evenly full: one dimension in two, with which a game's zero sum begins."""
+    turn = math.radians(angle)
+    way = torch.tensor([math.cos(turn), math.sin(turn)])
+
+    def draw(count: int, rng: torch.Generator) -> Tensor:
+        return noisy((uniform(count, rng) - 0.5)[:, None] * length * way, sigma, rng)
+
+    return endless("line", draw, dim=2, held_out=held_out)
+
+
+def ellipse(
+    *,
+    radii: Annotated[tuple[float, float], Field(description="half axes along both coordinates")] = (1.0, 0.6),
+    sigma: Noise = 0.03,
+    held_out: HeldOut = 10_000,
+) -> Source:
+    """An ellipse around the origin, a closed curve with a hole that a generator from one piece of the plane must tear.
+
+    Even in the angle of the circle that it is drawn out from, so not quite along the curve.
+    """
+
+    def draw(count: int, rng: torch.Generator) -> Tensor:
+        circle = polar(torch.ones(count), 2 * math.pi * uniform(count, rng))
+        return noisy(circle * torch.tensor(radii), sigma, rng)
+
+    return endless("ellipse", draw, dim=2, held_out=held_out)
 
 
 def moons(*, sigma: Noise = 0.1, held_out: HeldOut = 10_000) -> Source:
@@ -223,9 +297,14 @@ TOYS: dict[str, Callable[..., Source]] = {
     "ring": ring,
     "grid": grid,
     "two_clusters": two_clusters,
+    "gaussians": gaussians,
+    "blobs": blobs,
+    "line": line,
+    "ellipse": ellipse,
     "moons": moons,
     "spirals": spirals,
     "checkerboard": checkerboard,
     "swiss_roll": swiss_roll,
     "drawing": drawing,
+    "sketch": sketch,
 }

@@ -49,6 +49,10 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
 }
 NORMS: dict[str, Callable[[nn.Linear], nn.Module]] = {"none": lambda layer: layer, "spectral": SpectralNorm}
+LATENTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "normal": lambda z: z,
+    "uniform": lambda z: (z * math.sqrt(0.5)).erf(),
+}
 
 
 def layers(widths: tuple[int, ...], activation: str, norm: str = "none") -> nn.ModuleList:
@@ -60,6 +64,8 @@ def layers(widths: tuple[int, ...], activation: str, norm: str = "none") -> nn.M
 
 class Generator(nn.Module):
     """z (B, z_dim) -> points (B, D): hidden layers, then a linear one. Weights start as torch's.
+
+    z is standard normal whatever the layers see, so samplers and walks need not know of `latent`.
 
     >>> import torch
     >>> G = Generator(shape=(2,))
@@ -74,6 +80,10 @@ class Generator(nn.Module):
         z_dim: Annotated[int, Field(description="how many random numbers a point is made of", gt=0)] = 2,
         hidden: Hidden = (128, 128),
         activation: Activation = "relu",
+        latent: Annotated[
+            Literal["normal", "uniform"],
+            Field(description="what the first layer sees: normal, or uniform: erf(z/√2), even on (-1, 1)"),
+        ] = "normal",
         condition: Condition | None = None,
         labels: Entry = "embedding",
     ) -> None:
@@ -82,7 +92,7 @@ class Generator(nn.Module):
             raise RecipeError(
                 "generator.labels = 'batch_norm': points has no batch norm; set generator.labels=embedding"
             )
-        self.shape, self.z_dim, self.condition = shape, z_dim, condition
+        self.shape, self.z_dim, self.condition, self.latent = shape, z_dim, condition, LATENTS[latent]
         self.labels = entry(labels, condition, z_dim)
         self.blocks = layers((z_dim + int(self.labels.extra), *hidden), activation)  # type: ignore[arg-type]
         self.head = nn.Linear(hidden[-1], math.prod(shape))
@@ -91,7 +101,7 @@ class Generator(nn.Module):
         self, z: Float[Tensor, "B z_dim"], y: Shaped[Tensor, "B ..."] | None = None, noise: Any = None
     ) -> Float[Tensor, "B ..."]:
         expect_labels(self, self.condition, y)
-        z = self.labels(z, y)
+        z = self.labels(self.latent(z), y)
         for block in self.blocks:
             z = block(z)
         return self.head(z).unflatten(1, self.shape)

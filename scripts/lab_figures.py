@@ -1,0 +1,135 @@
+"""The pictures of docs/lab.md: the lab as it looks in a browser. Needs the system's chromium; half a minute.
+
+python scripts/lab_figures.py
+"""
+
+import io
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FIGURES = Path(__file__).parents[1] / "docs" / "figures" / "lab"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+START = "from ganforge.cli import main; import sys; sys.argv = ['ganforge', 'lab', '--port', '0']; main()"
+
+
+def main() -> None:
+    """Every picture."""
+    FIGURES.mkdir(parents=True, exist_ok=True)
+    path = next(filter(None, map(shutil.which, NAMES)), None) or sys.exit("no chromium")
+    server = subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    address = server.stderr.readline().split()[-1]
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=ARGS)
+        game(browser, address)
+        dark(browser, address)
+        phone(browser, address)
+        two(browser, address)
+        losses(browser, address)
+        browser.close()
+    server.send_signal(signal.SIGINT)
+    server.wait(20)
+
+
+def opened(browser: Browser, address: str, width: int, height: int, **options: Any) -> Page:
+    """A page with its first frame."""
+    page = browser.new_page(viewport={"width": width, "height": height}, **options)
+    page.goto(address)
+    until(page, "window.lab?.mounted?.frame(0) !== undefined")
+    return page
+
+
+def until(page: Page, condition: str, seconds: float = 60.0) -> None:
+    """Wait for something of the page."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(condition):
+        if time.monotonic() > deadline:
+            sys.exit(f"{condition} didn't come about")
+        time.sleep(0.02)
+
+
+def played(page: Page, rounds: int) -> None:
+    """Play so many rounds exactly, and let the page draw them."""
+    now = page.evaluate("lab.mounted.state().round")
+    while now < rounds:
+        page.evaluate(f"lab.send({{kind: 'step', what: 'both', count: {min(100, rounds - now)}}})")
+        now += min(100, rounds - now)
+        until(page, f"lab.mounted.state().round === {now} && lab.mounted.frame(0).header.round === {now}")
+    time.sleep(0.8)
+
+
+def taken(page: Page, name: str, **options: Any) -> None:
+    """A screenshot in few colours."""
+    image = Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB")
+    image.quantize(200, dither=Image.Dither.NONE).save(FIGURES / f"{name}.png", optimize=True)
+    print(FIGURES / f"{name}.png")
+
+
+def game(browser: Browser, address: str) -> None:
+    """The ring in light, half-way home, and an update in slow motion."""
+    page = opened(browser, address, 1440, 900, color_scheme="light")
+    played(page, 700)
+    taken(page, "game-light")
+    page.keyboard.press("s")
+    for _ in range(10):
+        page.keyboard.press("n")
+        time.sleep(0.1)
+    until(page, "document.querySelector('.stage.now b')?.textContent.startsWith('5')")
+    taken(page, "slow-motion", clip=page.locator(".stages").bounding_box(), full_page=True)
+    page.close()
+
+
+def dark(browser: Browser, address: str) -> None:
+    """Moons in the dark, with the manifold and the optimal discriminator."""
+    page = opened(browser, address, 1440, 900, color_scheme="dark")
+    page.select_option("[data-path='data.source']", "moons")
+    until(page, "lab.mounted.state().values['data.source'] === 'moons'")
+    for key in "67":
+        page.keyboard.press(key)
+    played(page, 300)
+    taken(page, "game-dark")
+    page.close()
+
+
+def phone(browser: Browser, address: str) -> None:
+    """A phone's width."""
+    page = opened(browser, address, 360, 760, color_scheme="light", has_touch=True)
+    played(page, 500)
+    taken(page, "game-phone")
+    page.close()
+
+
+def two(browser: Browser, address: str) -> None:
+    """With R1 and without."""
+    page = opened(browser, address, 1440, 900, color_scheme="light")
+    page.select_option("#rival", "penalties.r1=none")
+    page.click("#compare")
+    until(page, "document.querySelectorAll('canvas.plane').length === 2")
+    played(page, 900)
+    page.evaluate("scrollTo(0, 0)")
+    taken(page, "two-games")
+    page.close()
+
+
+def losses(browser: Browser, address: str) -> None:
+    """Losses and divergences."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
+    page.goto(f"{address}#losses")
+    until(page, "window.lab?.mounted?.state?.()?.measures !== undefined")
+    page.select_option("#objective", "minimax")
+    time.sleep(0.6)
+    taken(page, "losses")
+    page.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+// The page's shell: tabs, theme, the socket, and what every instrument shares.
+// An instrument is static/instruments/NAME.js with `mount(root, lab)` that returns
+// { onWords(message), onFrame(header, arrays), onKey(event) -> bool, unmount(), keys: [[key, what], ...] }.
+
+import { dark, decode, el, readAddress } from "./base.js";
+
+const $ = (id) => document.getElementById(id);
+
+const lab = {
+  catalogue: {},
+  instruments: {},
+  name: "game",
+  socket: null,
+  send(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  },
+  banner(text, button = null) {
+    const node = $("banner");
+    node.hidden = !text;
+    node.replaceChildren(text, ...(button ? [button] : []));
+  },
+};
+
+let mounted = null;
+let received = 0;
+let waiting = [];
+let drawing = false;
+
+function draw() {
+  drawing = false;
+  const frames = waiting;
+  waiting = [];
+  for (const { header, arrays } of frames) mounted?.onFrame(header, arrays);
+  lab.send({ kind: "seen", frame: received });
+  lab.drawn = (lab.drawn || 0) + frames.length;
+}
+
+function connect(link) {
+  received = 0;
+  lab.socket?.close();
+  const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
+  lab.socket = socket;
+  socket.binaryType = "arraybuffer";
+  let parting = "";
+  socket.onopen = () => {
+    lab.banner("");
+    lab.send({ kind: "open", instrument: lab.name, link: link || {} });
+    if (document.hidden) lab.send({ kind: "hide", on: true });
+  };
+  socket.onmessage = ({ data }) => {
+    if (socket !== lab.socket) return;
+    if (typeof data === "string") {
+      const message = JSON.parse(data);
+      if (message.kind === "closed" || message.kind === "failed") parting = message.text;
+      else mounted?.onWords(message);
+      return;
+    }
+    received += 1;
+    lab.bytes = data.byteLength;
+    waiting.push(decode(data));
+    if (!drawing) {
+      drawing = true;
+      requestAnimationFrame(draw);
+    }
+  };
+  socket.onclose = () => {
+    if (socket !== lab.socket) return;
+    const again = el("button", { type: "button", onclick: () => connect(mounted?.link?.() || link) }, "Connect again");
+    lab.banner(parting ? `${parting} ` : "The lab doesn't answer any more. ", again);
+  };
+}
+
+async function open(name, state) {
+  lab.name = name;
+  mounted?.unmount?.();
+  mounted = null;
+  for (const tab of $("tabs").children) tab.setAttribute("aria-current", tab.dataset.name === name ? "page" : "false");
+  const { mount } = await import(`./instruments/${name}.js`);
+  $("main").replaceChildren();
+  mounted = mount($("main"), lab, state?.view || {});
+  window.lab = lab; // for a curious reader's console
+  lab.mounted = mounted;
+  connect(state?.link);
+}
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+  try { localStorage.setItem("theme", name); } catch { /* private windows */ }
+  mounted?.onTheme?.();
+}
+
+function showKeys() {
+  const rows = [...(mounted?.keys || []), ["t", "light or dark"], ["?", "this list"]];
+  const list = el("dl", {}, ...rows.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)]));
+  const close = el("button", { type: "button", onclick: () => $("keys").close() }, "Close");
+  $("keys").replaceChildren(el("h2", {}, "Keys"), list, close);
+  $("keys").showModal();
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || $("keys").open) return;
+  const typing = event.target.closest("input:not([type=checkbox]):not([type=range]), select, textarea");
+  if (typing) return;
+  if (event.key === " " && event.target.closest("button, summary, a, input")) return;
+  if (event.key === "t") theme(dark() ? "light" : "dark");
+  else if (event.key === "?") showKeys();
+  else if (!mounted?.onKey?.(event)) return;
+  event.preventDefault();
+});
+// a button that was pressed with the pointer lets go of the focus, so that space plays on
+document.addEventListener("click", (event) => event.detail > 0 && event.target.closest("button")?.blur());
+document.addEventListener("visibilitychange", () => lab.send({ kind: "hide", on: document.hidden }));
+addEventListener("hashchange", () => {
+  const [name, state] = readAddress();
+  open(name in lab.instruments ? name : "game", state);
+});
+$("theme").onclick = () => theme(dark() ? "light" : "dark");
+$("help").onclick = showKeys;
+
+let chosen = null;
+try { chosen = localStorage.getItem("theme"); } catch { /* private windows */ }
+const system = matchMedia("(prefers-color-scheme: dark)");
+document.documentElement.dataset.theme = chosen || (system.matches ? "dark" : "light");
+system.addEventListener("change", () => {
+  let kept = null;
+  try { kept = localStorage.getItem("theme"); } catch { /* private windows */ }
+  if (!kept) { document.documentElement.dataset.theme = system.matches ? "dark" : "light"; mounted?.onTheme?.(); }
+});
+
+try {
+  const listing = await (await fetch("catalogue.json")).json();
+  Object.assign(lab, listing);
+  const [name, state] = readAddress();
+  $("tabs").replaceChildren(
+    ...Object.entries(lab.instruments).map(([key, title]) => {
+      const tab = el("button", { type: "button", class: "tab", onclick: () => { history.replaceState(null, "", `#${key}`); open(key, null); } }, title);
+      tab.dataset.name = key;
+      return tab;
+    }),
+  );
+  await open(name in lab.instruments ? name : Object.keys(lab.instruments)[0], state);
+} catch (error) {
+  lab.banner(`The lab could not start (${error.message}). Reload the page.`);
+}
