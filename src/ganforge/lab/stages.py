@@ -11,7 +11,7 @@ from ganforge.batch import Batch
 from ganforge.games.packing import packed, unpacked
 from ganforge.lab.pictures import Scenery, believed
 from ganforge.lab.play import carried
-from ganforge.layers import advance
+from ganforge.layers import advance, called
 from ganforge.plan import Plan
 from ganforge.state import TrainState
 from ganforge.train import total
@@ -89,7 +89,7 @@ def rehearsed(plan: Plan, state: TrainState, scenery: Scenery, player: str, piec
         if player == "discriminator":
             move = plan.game.discriminator(copy.players, batch, moment)
         else:
-            fakes = None if kept is None else (kept[0], G(kept[0]))
+            fakes = None if kept is None else kept._replace(x=called(G, kept.z, kept.y))
             move = plan.game.generator(copy.players, batch, moment, fakes)
     for hook in hooks:
         hook.remove()
