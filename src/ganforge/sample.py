@@ -23,7 +23,8 @@ from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
 from ganforge.io.scatter import scatter
 from ganforge.labels import Labels
-from ganforge.layers import called
+from ganforge.layers import advance_spectral_norms, called
+from ganforge.layers.spectral import WARM_UP
 from ganforge.players import device_named, new_networks
 from ganforge.recipe import Recipe, resolve
 
@@ -152,9 +153,11 @@ def settled(G: nn.Module, *, batch: int, batches: int = SETTLING, labels: Labels
 
     Batch norm's running averages lag behind weights that were averaged or still move; so its means and variances are
     taken anew over `batches` batches of the size it was trained with (Brock et al. 2019, section 4.1, "standing
-    statistics"). A generator without batch norm comes back as a plain copy.
+    statistics"). Spectral norms, whose vectors belong to the weights that were averaged, are brought up to date. A
+    generator without either comes back as a plain copy.
     """
     G = copy.deepcopy(G).requires_grad_(False).eval()
+    advance_spectral_norms(G, steps=WARM_UP)
     norms = [m for m in G.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     device = next(G.parameters()).device
     for norm in norms:

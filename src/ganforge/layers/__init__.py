@@ -1,5 +1,6 @@
 """What several papers share, in the field's own words."""
 
+from ganforge.layers.attention import SelfAttention
 from ganforge.layers.batch import mixes_samples
 from ganforge.layers.conditions import (
     ClassHead,
@@ -24,6 +25,7 @@ from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
 from ganforge.layers.maxout import Maxout
 from ganforge.layers.minibatch import MINIBATCH, Minibatch, MinibatchDiscrimination, MinibatchStdDev
 from ganforge.layers.output import Output, layered
+from ganforge.layers.residual import SharedBatchNorm
 from ganforge.layers.side_by_side import SideBySide
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
 from ganforge.layers.weights import normal_weights_
@@ -48,6 +50,8 @@ __all__ = [
     "Output",
     "Projection",
     "Reader",
+    "SelfAttention",
+    "SharedBatchNorm",
     "SideBySide",
     "SpectralNorm",
     "advance",

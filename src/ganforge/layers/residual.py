@@ -14,6 +14,7 @@ from ganforge.layers.spectral import SpectralNorm
 
 __all__ = [
     "DownBlock",
+    "SharedBatchNorm",
     "UpBlock",
     "Wrap",
     "doubled",
@@ -48,6 +49,25 @@ def doubled(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C HH WW"]:
 def halved(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C HH WW"]:
     """Means of 2 × 2 pixels: (B, C, H/2, W/2)."""
     return F.avg_pool2d(x, 2)
+
+
+class SharedBatchNorm(nn.Module):
+    """Batch norm whose gain and bias are linear maps of a vector that all blocks share: (1 + Ae)·x̂ + Be.
+
+    Brock et al. 2019, arXiv:1809.11096, section 3.1: e is a class embedding and a chunk of the latent.
+
+    Args:
+        width: length of e.
+        wrap: what the linear maps are put into.
+    """
+
+    def __init__(self, channels: int, *, width: int, wrap: Wrap = plain) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.gain, self.bias = (wrap(nn.Linear(width, channels, bias=False)) for _ in range(2))
+
+    def forward(self, x: Float[Tensor, "B C H W"], e: Float[Tensor, "B width"]) -> Float[Tensor, "B C H W"]:
+        return torch.addcmul(self.bias(e)[:, :, None, None], self.norm(x), 1 + self.gain(e)[:, :, None, None])
 
 
 class UpBlock(nn.Module):
