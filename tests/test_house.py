@@ -43,7 +43,7 @@ FLOORS: list[list[str]] = [
         "run",
         "heal",
     ],
-    ["bench", "experiments", "every", "view", "scorecard", "commands", "lab", "cli"],
+    ["bench", "experiments", "every", "tradeoff", "view", "scorecard", "measuring", "commands", "lab", "cli"],
 ]
 ORDERED = {5, 6}
 

@@ -97,6 +97,13 @@ def sample(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="x.png: one grid; x.npy: an array; a folder: a PNG for each seed")
     ] = Path("samples.png"),
+    *,
+    labels: Annotated[
+        str | None, typer.Option(help="of a conditional run: 3, 0-9 or names; each seed for each label, a row a label")
+    ] = None,
+    truncation: Annotated[float, typer.Option(help="largest number in a latent: smaller is better and less varied")] = (
+        float("inf")
+    ),
     batch: Annotated[int, typer.Option(min=1, help="images made at once")] = 256,
     device: Device = "auto",
     as_json: AsJson = False,
@@ -107,7 +114,23 @@ def sample(
     """
     from ganforge import commands
 
-    commands.sample(run, seeds, out, batch=batch, device=device, as_json=as_json)
+    commands.sample(run, seeds, out, labels=labels, truncation=truncation, batch=batch, device=device, as_json=as_json)
+
+
+@app.command()
+def tradeoff(
+    run: RunPath,
+    *,
+    thresholds: Annotated[str, typer.Option(help="of latents' truncation")] = ".1,.25,.5,.75,1,1.5,2,inf",
+    samples: Annotated[int, typer.Option(min=100, help="generated images at each threshold")] = 5_000,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="a picture of the curve: x.png")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Fidelity against variety: the figures of a generator whose latents are truncated, threshold by threshold."""
+    from ganforge import commands
+
+    commands.tradeoff(run, thresholds=thresholds, samples=samples, out=out, device=device, as_json=as_json)
 
 
 @app.command()
@@ -310,9 +333,9 @@ def modes(
 
       ganforge bench modes pack4 --set ring --steps 40000 --seeds 10 --out modes.jsonl
     """
-    from ganforge import commands
+    from ganforge import measuring
 
-    commands.bench_modes(remedies or [], sets.split(","), steps=steps, seeds=seeds, quick=quick, out=out,
+    measuring.bench_modes(remedies or [], sets.split(","), steps=steps, seeds=seeds, quick=quick, out=out,
                          as_json=as_json)  # fmt: skip
 
 

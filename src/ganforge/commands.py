@@ -8,9 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ganforge import tradeoff as curve
 from ganforge import view
-from ganforge.bench import modes
-from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.crowd import Album, Maker, Progress
 from ganforge.data import NAMED, Source, open_source, pairing
 from ganforge.data.survey import survey
@@ -33,19 +32,18 @@ from ganforge.features import Extractor
 from ganforge.features import extractor as feature_extractor
 from ganforge.io.cache import cache_folder
 from ganforge.io.checkpoint import is_checkpoint
-from ganforge.io.disk import write_whole
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
+from ganforge.labels import asked_labels
 from ganforge.players import device_named
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
-from ganforge.sample import load, save_samples, seeds_in
+from ganforge.sample import Sampler, load, save_samples, seeds_in
 from ganforge.scorecard import card, pictures, run_of
 
 __all__ = [
-    "bench_modes",
     "data",
     "doctor",
     "evaluate",
@@ -125,12 +123,14 @@ def doctor(path: Path, *, as_json: bool) -> None:
         sys.exit(1)
 
 
-def sample(path: Path, seeds: str, out: Path, *, batch: int, device: str, as_json: bool) -> None:
-    """Make images and save them."""
-    sampler = load(path, device=device)
-    numbers = seeds_in(seeds)
+def sample(
+    path: Path, seeds: str, out: Path, *, labels: str | None, truncation: float, batch: int, device: str, as_json: bool
+) -> None:
+    """Make images and save them; with labels, every seed once for each of them, a row a label."""
+    sampler = load(path, device=device).truncated(truncation)
+    numbers, y = asked_labels(sampler.labels, labels, seeds_in(seeds))
     with view.bar(f"sampling {sampler.name}", len(numbers)) as advance:
-        written = save_samples(sampler, numbers, out, batch=batch, progress=advance)
+        written = save_samples(sampler, numbers, out, y=y, batch=batch, progress=advance)
     view.paths(written, {"model": sampler.name, "seeds": len(numbers)}, as_json=as_json)
 
 
@@ -231,6 +231,24 @@ def evaluate_every(
         return
     picture, _ = save_plot(plot(rows), out.with_suffix(""))
     view.say(f"rows: {out}\nplot: {picture}")
+
+
+def tradeoff(run: Path, *, thresholds: str, samples: int, out: Path | None, device: str, as_json: bool) -> None:
+    """Judge a generator at several truncations, and draw the curve."""
+    chosen = curve.thresholds_in(thresholds)
+    if out is not None:
+        require_matplotlib()
+    maker, source, own = judged_pair(str(run), None, device)
+    assert isinstance(maker, Sampler)
+    judge = feature_extractor(extractor_name(source, own), device=str(device_named(device)))
+    how: dict[str, Any] = {"thresholds": chosen, "split": reporting_split(source), "samples": samples}
+    with view.bar(f"judging {maker.name}", float(len(chosen))) as advance:
+        rows = list(curve.tradeoff(maker, source, judge, **how, cache=cache_folder(), progress=advance))
+    names = list(rows[0]["figures"])
+    lines = [(f"{row['threshold']:g}", *(f"{row['figures'][name]:.4g}" for name in names)) for row in rows]
+    view.table(("threshold", *(name.replace("_", " ") for name in names)), lines, rows, as_json=as_json)
+    if out is not None:
+        view.say(f"plot: {save_plot(curve.plot(rows), out.with_suffix(''))[0]}")
 
 
 def words_in(text: str) -> list[str]:
@@ -334,36 +352,6 @@ def experiment(
         view.say(f"all of them: {write_index(outcomes, out)}")
     if not all(o.shown for o in outcomes):
         sys.exit(1)
-
-
-def bench_modes(
-    remedies: list[str], sets: list[str], *, steps: int, seeds: int, quick: bool, out: Path | None, as_json: bool
-) -> None:
-    """Measure mode coverage, write each row as it comes, and show all rows of these steps.
-
-    Raises:
-        RecipeError: for a name that is none, and for a quick measurement that would be kept among real ones.
-    """
-    if quick and out is not None:
-        raise RecipeError(
-            f"--quick plays smaller networks and claims nothing, so it isn't written to {out}; leave out one"
-        )
-    steps, settings = (modes.QUICK_STEPS, modes.QUICK) if quick else (steps, ())
-    wanted = [modes.Job(r, s, steps, 0, seeds) for r in remedies or modes.REMEDIES for s in sets]
-    for job in wanted:
-        modes.planned(job.remedy, job.set, steps=1, seed=0, seeds=1, settings=settings)  # a wrong name ends it here
-    rows = [] if out is None else modes.read(out)
-    jobs = modes.missing(wanted, rows)
-    with view.bar("playing", float(sum(job.steps * job.seeds for job in jobs)) or 1.0) as advance:
-        for job in jobs:
-            rows += modes.new_rows(modes.measured(job, settings=settings, progress=advance), rows)
-            if out is not None:
-                write_whole(out, "".join(row.line for row in rows).encode())
-                write_whole(out.with_suffix(".md"), markdown(modes.summary(rows)).encode())
-    keys = {(job.remedy, job.set, job.steps) for job in wanted}
-    lines = list(modes.summary([row for row in rows if (row.remedy, row.set, row.steps) in keys]))
-    beside = [] if quick else published(sets)
-    view.table(COLUMNS, [*(cells(line) for line in lines), *beside], lines, as_json=as_json)
 
 
 def chosen(words: list[str], *, every: bool, options: dict[str, bool]) -> list[tuple[Experiment, list[str]]]:

@@ -12,7 +12,7 @@ from ganforge.data import Source
 from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.layers import Condition
 
-__all__ = ["Labels", "check_same", "codes", "labels_of"]
+__all__ = ["Labels", "asked_labels", "check_same", "codes", "labels_of"]
 
 EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
 APART = 2**62  # added to a seed, so that its label doesn't depend on its latent
@@ -149,3 +149,17 @@ def check_same(saved: Labels | None, now: Labels | None, *, name: str) -> None:
         f"the classes of {name} aren't those that the run was saved with ({words}); put the data back, or start anew "
         "with `ganforge train --init-from`"
     )
+
+
+def asked_labels(labels: Labels | None, text: str | None, seeds: Sequence[int]) -> tuple[list[int], Tensor | None]:
+    """Every seed once for each class that a text names, and the classes; the seeds alone, if there is no text.
+
+    Raises:
+        RecipeError: for a class that there isn't, and for a generator without labels.
+    """
+    if text is None:
+        return list(seeds), None
+    if labels is None:
+        raise RecipeError(f"--labels {text}: this generator was trained without labels; leave it out")
+    classes = labels.named(text)
+    return [*seeds] * len(classes), torch.tensor(classes).repeat_interleave(len(seeds))

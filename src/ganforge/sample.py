@@ -5,6 +5,7 @@ images = sampler.sample(range(64))     # (64, C, H, W) uint8
 """
 
 import copy
+import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
 from ganforge.io.scatter import scatter
 from ganforge.labels import Labels
+from ganforge.latent import truncated
 from ganforge.layers import advance_spectral_norms, called
 from ganforge.layers.spectral import WARM_UP
 from ganforge.players import device_named, new_networks
@@ -46,11 +48,13 @@ class Sampler:
         images: images seen in training.
         labels: what it can be asked for; None: nothing. A seed has a label of its own, of which the shares are those
             that it was trained for.
+        truncation: the threshold τ of seeds' latents; ∞ for none.
     """
 
     def __init__(
         self, G: nn.Module, *, name: str, shape: Sequence[int], images: int = 0, labels: Labels | None = None
     ) -> None:
+        self.truncation = math.inf
         self.G = G.eval().requires_grad_(False)
         self.name, self.shape, self.images, self.labels = name, tuple(shape), images, labels
         self.z_dim = int(G.z_dim)  # type: ignore[arg-type]
@@ -77,6 +81,23 @@ class Sampler:
         check_labels(self.labels, y)
         return called(self.G, z.to(self.device), None if y is None else y.to(self.device))
 
+    def truncated(self, threshold: float) -> "Sampler":
+        """The same generator, of which seeds' latents are truncated normal: better samples, less variety.
+
+        Raises:
+            RecipeError: for a threshold that isn't positive.
+        """
+        if not threshold > 0:
+            raise RecipeError(f"truncation = {threshold:g} is no threshold; give a positive number, .5 for instance")
+        copied = copy.copy(self)
+        copied.truncation = threshold
+        copied.name = self.name if math.isinf(threshold) else f"{self.name}, truncated to {threshold:g}"
+        return copied
+
+    def latents(self, seeds: Sequence[int]) -> Float[Tensor, "N z"]:
+        """The latents of the seeds, truncated."""
+        return truncated(latents(seeds, self.z_dim), self.truncation)
+
     def labels_of(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."] | None:
         """The labels that belong to the seeds; None where there are no labels."""
         return None if self.labels is None else self.labels.of_seeds(seeds)
@@ -92,7 +113,7 @@ class Sampler:
         for start in range(0, len(seeds), batch):
             part = seeds[start : start + batch]
             asked = self.labels_of(part) if y is None else y[start : start + batch]
-            yield self.medium.stored(self.generate(latents(part, self.z_dim), asked)).cpu()
+            yield self.medium.stored(self.generate(self.latents(part), asked)).cpu()
 
     def sample(
         self, seeds: Iterable[int], *, y: Shaped[Tensor, "N ..."] | None = None, batch: int = 256
@@ -221,9 +242,15 @@ def seeds_in(text: str) -> list[int]:
 
 
 def save_samples(
-    sampler: Sampler, seeds: Sequence[int], out: Path, *, batch: int, progress: Callable[[int], object]
+    sampler: Sampler,
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    batch: int,
+    progress: Callable[[int], object],
+    y: Shaped[Tensor, "N ..."] | None = None,
 ) -> list[Path]:
-    """Samples of the seeds on disk.
+    """Samples of the seeds on disk, of labels y, one for each, or of their own.
 
     Images: a grid (x.png), an array (x.npy, (N, C, H, W) uint8) or a folder of single PNGs. Points: a picture (x.png),
     an array (x.npy, (N, D) float32) or a table with a row each (x.csv).
@@ -234,7 +261,7 @@ def save_samples(
     savers = sampler.medium.savers
     if out.suffix not in savers:
         raise RecipeError(f"{str(out)!r} is no kind of output; {sampler.medium.endings}")
-    return savers[out.suffix](sampler, seeds, out, counted(sampler.batches(seeds, batch=batch), progress))
+    return savers[out.suffix](sampler, seeds, out, counted(sampler.batches(seeds, y=y, batch=batch), progress))
 
 
 def counted(batches: Iterator[Tensor], progress: Callable[[int], object]) -> Iterator[Tensor]:

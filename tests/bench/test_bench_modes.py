@@ -8,8 +8,8 @@ import pytest
 
 from ganforge.bench import modes
 from ganforge.bench.page import markdown
-from ganforge.commands import bench_modes
 from ganforge.errors import DataError, RecipeError
+from ganforge.measuring import bench_modes
 
 
 def row(seed: int, **figures: float) -> modes.Row:

@@ -2,5 +2,6 @@
 
 from ganforge.latent.interpolation import lerp, slerp
 from ganforge.latent.norms import expected_norm, lerp_norm_ratio, line_minimum, segment_minimum
+from ganforge.latent.truncation import truncated
 
-__all__ = ["expected_norm", "lerp", "lerp_norm_ratio", "line_minimum", "segment_minimum", "slerp"]
+__all__ = ["expected_norm", "lerp", "lerp_norm_ratio", "line_minimum", "segment_minimum", "slerp", "truncated"]
