@@ -33,6 +33,7 @@ FLOORS: list[list[str]] = [
         "crowd",
         "figures",
         "evaluate",
+        "label_figures",
         "state",
         "probe",
         "autopsy",

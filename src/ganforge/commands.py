@@ -36,6 +36,7 @@ from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
+from ganforge.label_figures import label_figures
 from ganforge.labels import asked_labels
 from ganforge.players import device_named
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
@@ -129,7 +130,7 @@ def sample(
     """Make images and save them; with labels, every seed once for each of them, a row a label."""
     sampler = load(path, device=device).truncated(truncation)
     numbers, y = asked_labels(sampler.labels, labels, seeds_in(seeds))
-    with view.bar(f"sampling {sampler.name}", len(numbers)) as advance:
+    with view.bar(f"sampling {sampler.name}", float(len(numbers))) as advance:
         written = save_samples(sampler, numbers, out, y=y, batch=batch, progress=advance)
     view.paths(written, {"model": sampler.name, "seeds": len(numbers)}, as_json=as_json)
 
@@ -176,13 +177,16 @@ def evaluate(
         evaluate_every(run, source, judge, options, bootstrap=bootstrap, out=out, device=device, as_json=as_json)
         return
     illustrated = scorecard is not None and scorecard.suffix == ".html"
-    more = {}
+    more: dict[str, Any] = {}
     with view.bar(f"judging {maker.name}", 2.0 if illustrated else 1.0) as advance:
         found = verdict(maker, source, judge, bootstrap=bootstrap, whole=illustrated, progress=advance, **options)
         if scorecard is not None:
             how: dict[str, Any] = {"illustrated": illustrated, "cache": options["cache"], "progress": advance}
             write_card(scorecard, made_card(found, maker, source, run_of(what), **how))
             more = {"scorecard": str(scorecard)}
+    if isinstance(maker, Sampler) and maker.labels is not None:
+        sides = {"real": found.standard.real, "fake": found.fake}
+        more["labels"] = label_figures(maker.labels, source, judge, split=options["split"], **sides)
     if isinstance(maker, Album) and source.unit == "images":
         view.say(f"{what} was judged at the size and in the channels of {against}: {'×'.join(map(str, source.shape))}")
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)

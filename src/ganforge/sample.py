@@ -247,7 +247,7 @@ def save_samples(
     out: Path,
     *,
     batch: int,
-    progress: Callable[[int], object],
+    progress: Callable[[float], object],
     y: Shaped[Tensor, "N ..."] | None = None,
 ) -> list[Path]:
     """Samples of the seeds on disk, of labels y, one for each, or of their own.
@@ -264,11 +264,11 @@ def save_samples(
     return savers[out.suffix](sampler, seeds, out, counted(sampler.batches(seeds, y=y, batch=batch), progress))
 
 
-def counted(batches: Iterator[Tensor], progress: Callable[[int], object]) -> Iterator[Tensor]:
+def counted(batches: Iterator[Tensor], progress: Callable[[float], object]) -> Iterator[Tensor]:
     """The batches, each told to `progress` by its length."""
     for batch in batches:
         yield batch
-        progress(len(batch))
+        progress(float(len(batch)))
 
 
 def save_picture(sampler: Sampler, seeds: Sequence[int], out: Path, batches: Iterator[Tensor]) -> list[Path]:

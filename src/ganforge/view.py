@@ -18,6 +18,7 @@ from ganforge.data.survey import Survey
 from ganforge.diagnosis import Finding
 from ganforge.figures import MEANINGS
 from ganforge.heal import play_healing
+from ganforge.label_figures import sentences
 from ganforge.run import Diagnosis, Event, Healed, Judgement, Run, Stage
 from ganforge.train import Tick
 
@@ -169,6 +170,8 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
     stdout.print(table)
     if shares := "  ".join(f"{name} {share or 0:.1%}" for name, share in figures.get("shares", {}).items()):
         stdout.print(f"share of each class: {shares}", soft_wrap=True)
+    for line in sentences(record.get("labels", {})):
+        stdout.print(line, soft_wrap=True)
     counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} samples"
     known = "; real ones from the cache" if record.get("cached") else ""
     stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training samples against the same{known}[/dim]")

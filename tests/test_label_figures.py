@@ -1,0 +1,75 @@
+"""Figures of conditional generators: against counts by hand, and the manifold's recall class by class."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganforge.commands import evaluate, sample, tradeoff
+from ganforge.crowd import Crowd, reference
+from ganforge.data import open_source
+from ganforge.features import PixelFeatures
+from ganforge.label_figures import class_recalls, label_accuracy, label_figures, real_labels, sentences
+from ganforge.labels import labels_of
+from ganforge.metrics import manifold_scores
+
+
+def test_accuracy_counts_what_was_read_as_asked() -> None:
+    logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
+    assert label_accuracy(logits, torch.tensor([0, 1, 1])) == pytest.approx(2 / 3)
+
+
+def test_recall_within_a_class_sees_a_collapse_that_the_whole_hides() -> None:
+    rng = torch.Generator().manual_seed(0)
+    real = torch.randn(400, 2, generator=rng)
+    y = torch.arange(400) % 2
+    real[:, 0] += 20 * y
+    fake = real + 0.01 * torch.randn(400, 2, generator=rng)
+    fake[y == 1] = fake[y == 1][:1]  # one sample of class 1, again and again
+    found = class_recalls(real=real, fake=fake, y_real=y, y_fake=y, classes=3)
+    assert found[0] == pytest.approx(manifold_scores(real=real[y == 0], fake=fake[y == 0], k=3).recall)
+    assert found[0] is not None
+    assert found[0] > 0.95
+    assert found[1] is not None
+    assert found[1] < 0.05
+    assert found[2] is None
+
+
+def test_real_labels_stand_in_the_order_of_the_reference() -> None:
+    source = open_source()
+    extractor = PixelFeatures()
+    real = reference(source, "test", extractor, 300)
+    y = real_labels(source, "test", 300)
+    assert y is not None
+    labels = labels_of(source, balanced=False)
+    index = torch.arange(10_000)[source.test.labels == y[0]]  # type: ignore[union-attr, index]
+    nearest = torch.cdist(real.features[:1], extractor(source.test.read(index)).features).min()  # type: ignore[union-attr]
+    assert nearest < 1e-6
+    fake = Crowd(real.features, torch.empty(300, 0))
+    found = label_figures(labels, source, extractor, split="test", real=real, fake=fake)
+    assert "label_accuracy" not in found  # pixels know no classes
+    assert found["least_class_recall"] == min(v for v in found["class_recall"].values() if v is not None)
+    assert label_figures(None, source, extractor, split="test", real=real, fake=fake) == {}
+    assert sentences({"label_accuracy": 0.5})[0].startswith("asked for a class")
+
+
+def test_the_verbs_take_labels_and_truncation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from ganforge.recipe import load_recipe, override
+    from ganforge.run import begin
+
+    small = ["generator.width=4", "discriminator.width=4", "train.images=64", "train.tick=64", "judge.samples=100",
+             "judge.final=100", "run.grid=10", "train.device=cpu"]  # fmt: skip
+    run = begin(override(load_recipe("cgan_mnist_28"), small), tmp_path / "run", command=["test"])
+    for _ in run.play():
+        pass
+    how = {"batch": 64, "device": "cpu", "as_json": False}
+    sample(tmp_path / "run", "0-2", tmp_path / "x.npy", labels="0-1,7", truncation=0.5, **how)  # type: ignore[arg-type]
+    assert (tmp_path / "x.npy").stat().st_size == 128 + 9 * 784
+    capsys.readouterr()
+    settings = {"split": None, "samples": 200, "metrics": None, "extractor": None, "bootstrap": 0, "cache": False,
+                "every": False, "out": None, "scorecard": None, "device": "cpu"}  # fmt: skip
+    evaluate(str(tmp_path / "run"), None, **settings, as_json=False)  # type: ignore[arg-type]
+    assert "asked for a class, it makes that class in" in capsys.readouterr().out
+    tradeoff(tmp_path / "run", thresholds=".5,inf", samples=200, out=tmp_path / "c.png", device="cpu", as_json=False)
+    assert "recall" in capsys.readouterr().out
+    assert (tmp_path / "c.png").stat().st_size > 10_000
