@@ -33,6 +33,7 @@ from ganforge.recipe import Recipe, resolve
 __all__ = ["Sampler", "find_checkpoint", "latents", "load", "save_samples", "seeds_in", "settled"]
 
 SETTLING = 16  # batches behind the standing statistics
+SETTLED = 256  # samples in each, where the latents are truncated
 MOST_SEEDS = 10_000_000  # in one call
 
 
@@ -84,12 +85,18 @@ class Sampler:
     def truncated(self, threshold: float) -> "Sampler":
         """The same generator, of which seeds' latents are truncated normal: better samples, less variety.
 
+        Standing statistics are taken anew, since shorter latents make other activations (as in the authors' own
+        release of BigGAN, which has statistics for each threshold).
+
         Raises:
             RecipeError: for a threshold that isn't positive.
         """
         if not threshold > 0:
             raise RecipeError(f"truncation = {threshold:g} is no threshold; give a positive number, .5 for instance")
+        if threshold == self.truncation:
+            return self
         copied = copy.copy(self)
+        copied.G = settled(self.G, batch=SETTLED, labels=self.labels, truncation=threshold)
         copied.truncation = threshold
         copied.name = self.name if math.isinf(threshold) else f"{self.name}, truncated to {threshold:g}"
         return copied
@@ -169,7 +176,9 @@ def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:
 
 
 @torch.no_grad()
-def settled(G: nn.Module, *, batch: int, batches: int = SETTLING, labels: Labels | None = None) -> nn.Module:
+def settled(
+    G: nn.Module, *, batch: int, batches: int = SETTLING, labels: Labels | None = None, truncation: float = math.inf
+) -> nn.Module:
     """A copy of the generator with standing statistics, in evaluation mode.
 
     Batch norm's running averages lag behind weights that were averaged or still move; so its means and variances are
@@ -188,7 +197,7 @@ def settled(G: nn.Module, *, batch: int, batches: int = SETTLING, labels: Labels
     for first in range(0, batch * batches if norms else 0, batch):
         seeds = range(first, first + batch)
         y = None if labels is None else labels.of_seeds(seeds).to(device)
-        called(G, latents(seeds, int(G.z_dim)).to(device), y)  # type: ignore[arg-type]
+        called(G, truncated(latents(seeds, int(G.z_dim)), truncation).to(device), y)  # type: ignore[arg-type]
     return G.eval()
 
 
