@@ -74,9 +74,16 @@ def test_the_contents_name_every_page() -> None:
 
 def test_figures_are_those_of_the_experiments_and_of_the_scripts() -> None:
     known = {"augmentation.png"}.union(*map(plots, experiment_names()))
-    found = {path.name: path.stat().st_size for path in (DOCS / "figures").glob("*")}
+    found = {path.name: path.stat().st_size for path in (DOCS / "figures").glob("*.*")}
     assert set(found) == known, "make docs writes them"
     assert max(found.values()) < 150_000
+
+
+def test_pictures_of_pages_stand_in_a_page_and_are_small() -> None:
+    shown = "".join(page.read_text() for page in [*PAGES, DOCS.parent / "README.md"])
+    for path in (DOCS / "figures").glob("*/*"):
+        assert f"figures/{path.parent.name}/{path.name}" in shown, path
+        assert path.stat().st_size < 200_000
 
 
 @pytest.mark.parametrize(("page", "line"), commands())
