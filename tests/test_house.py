@@ -34,6 +34,7 @@ FLOORS: list[list[str]] = [
         "figures",
         "evaluate",
         "label_figures",
+        "gan_train",
         "state",
         "probe",
         "autopsy",
@@ -44,7 +45,19 @@ FLOORS: list[list[str]] = [
         "run",
         "heal",
     ],
-    ["bench", "experiments", "every", "tradeoff", "view", "scorecard", "measuring", "commands", "lab", "cli"],
+    [
+        "bench",
+        "experiments",
+        "every",
+        "tradeoff",
+        "view",
+        "scorecard",
+        "measuring",
+        "commands",
+        "lab",
+        "cli",
+        "__main__",
+    ],
 ]
 ORDERED = {5, 6}
 

@@ -2,16 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from ganforge.commands import evaluate, sample, tradeoff
 from ganforge.crowd import Crowd, reference
 from ganforge.data import open_source
+from ganforge.errors import RecipeError
 from ganforge.features import PixelFeatures
+from ganforge.gan_train import classification_accuracy_score
 from ganforge.label_figures import class_recalls, label_accuracy, label_figures, real_labels, sentences
 from ganforge.labels import labels_of
 from ganforge.metrics import manifold_scores
+from ganforge.sample import Sampler
 
 
 def test_accuracy_counts_what_was_read_as_asked() -> None:
@@ -73,3 +78,36 @@ def test_the_verbs_take_labels_and_truncation(tmp_path: Path, capsys: pytest.Cap
     tradeoff(tmp_path / "run", thresholds=".5,inf", samples=200, out=tmp_path / "c.png", device="cpu", as_json=False)
     assert "recall" in capsys.readouterr().out
     assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
+class Painter(nn.Module):
+    """Makes a grey image that says its class, if it is honest; and one of a class of its own, if not."""
+
+    z_dim = 2
+
+    def __init__(self, honest: bool) -> None:
+        super().__init__()
+        self.honest, self.weight = honest, nn.Parameter(torch.zeros(()))
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        told = y if self.honest else (z[:, 0].abs() * 1000).long() % 3
+        return ((40.0 + 80.0 * told) / 127.5 - 1)[:, None, None, None].expand(-1, 1, 16, 16) + self.weight
+
+
+def test_a_classifier_learns_from_an_honest_generator_and_not_from_another(tmp_path: Path) -> None:
+    y = np.repeat([0, 1, 2], [200, 120, 80])
+    x = np.broadcast_to((40 + 80 * y)[:, None, None], (400, 16, 16)).astype(np.uint8)
+    np.savez(tmp_path / "greys.npz", x=x, y=y)
+    source = open_source(source=str(tmp_path / "greys.npz"))
+    labels = labels_of(source, balanced=True)
+    scores = [
+        classification_accuracy_score(
+            Sampler(Painter(honest), name="p", shape=(1, 16, 16), labels=labels), source, split="held_out", images=3200
+        )
+        for honest in (True, False)
+    ]
+    assert scores[0].generated > 0.95
+    assert scores[0].real > 0.95
+    assert scores[1].generated < 0.75
+    with pytest.raises(RecipeError, match="can't be asked for a class"):
+        classification_accuracy_score(Sampler(Painter(True), name="p", shape=(1, 16, 16)), source)
