@@ -10,12 +10,13 @@ from torch import Tensor
 
 from ganforge.data import Source
 from ganforge.errors import CheckpointError, DataError, RecipeError
+from ganforge.latent import seeded
 from ganforge.layers import Condition
 
 __all__ = ["Labels", "asked_labels", "check_same", "codes", "labels_of"]
 
 EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
-APART = 2**62  # added to a seed, so that its label doesn't depend on its latent
+APART = 2**34  # added to a seed, so that its label doesn't depend on its latent
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Labels:
     def of_seeds(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."]:
         """Each seed's own label, drawn by the shares or from the examples; the same whatever else is asked for."""
         rng = torch.Generator()
-        u = torch.tensor([torch.rand((), generator=rng.manual_seed(APART + seed % APART)).item() for seed in seeds])
+        u = torch.tensor([torch.rand((), generator=seeded(rng, APART + seed)).item() for seed in seeds])
         if self.shares is not None:
             return torch.searchsorted(self.shares.cumsum(0), u, right=True).clamp(max=len(self.shares) - 1)
         assert self.examples is not None

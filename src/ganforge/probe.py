@@ -17,6 +17,7 @@ from torch.func import functional_call
 
 from ganforge.data import Split
 from ganforge.games.packing import packed
+from ganforge.latent import seeded
 from ganforge.layers import SpectralNorm
 from ganforge.plan import Plan, told_labels
 from ganforge.schedules import at
@@ -66,7 +67,7 @@ class Probe:
     def z(self) -> Tensor:
         """The latents, (512, z_dim) for points, (128, z_dim) for images."""
         z_dim: int = self.plan.networks()["generator"].z_dim  # type: ignore[assignment]
-        return torch.randn(self.count, z_dim, generator=torch.Generator().manual_seed(SEED)).to(self.plan.device)
+        return torch.randn(self.count, z_dim, generator=seeded(torch.Generator(), SEED)).to(self.plan.device)
 
     @cached_property
     def asked(self) -> Tensor | None:

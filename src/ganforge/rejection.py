@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.latent import seeded
 from ganforge.layers import advance_spectral_norms, called
 from ganforge.plan import Plan
 from ganforge.sample import latents
@@ -16,7 +17,7 @@ from ganforge.sample import latents
 __all__ = ["Rejection", "calibrated"]
 
 BURN_IN = 10_000  # samples that set the cap
-FIRST = 2**33  # their seeds, and those of training: none that anybody asks for
+FIRST = 2**33  # of their seeds and of all coins'
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Rejection:
     def keeps(self, x: Float[Tensor, "B ..."], seeds: Sequence[int], y: Tensor | None = None) -> Bool[Tensor, " B"]:
         """Which samples are kept, (B,) bool; a seed's coin is its own, so the same ones whatever else is asked for."""
         coins = torch.Generator()
-        u = torch.tensor([torch.rand((), generator=coins.manual_seed(FIRST + seed)).item() for seed in seeds])
+        u = torch.tensor([torch.rand((), generator=seeded(coins, FIRST + seed)).item() for seed in seeds])
         return u.log().to(x.device) < called(self.D, x, y).flatten() - self.cap
 
 

@@ -24,7 +24,7 @@ from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
 from ganforge.io.scatter import scatter
 from ganforge.labels import Labels
-from ganforge.latent import truncated
+from ganforge.latent import seeded, truncated
 from ganforge.layers import advance_spectral_norms, called
 from ganforge.layers.spectral import WARM_UP
 from ganforge.players import device_named, new_networks
@@ -171,7 +171,7 @@ def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:
         raise RecipeError(f"seed {wrong[0]} is out of range; seeds are whole numbers from 0 to 2^63 - 1")
     rng, z = torch.Generator(), torch.empty(len(seeds), z_dim)
     for row, seed in zip(z, seeds, strict=True):
-        row.copy_(torch.randn(z_dim, generator=rng.manual_seed(seed)))
+        row.copy_(torch.randn(z_dim, generator=seeded(rng, seed)))
     return z
 
 

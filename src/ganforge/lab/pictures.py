@@ -12,6 +12,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ganforge.games.packing import packed
+from ganforge.latent import seeded
 from ganforge.layers import mixes_samples
 from ganforge.objectives import Objective
 from ganforge.plan import Plan
@@ -68,7 +69,7 @@ class Scenery:
 
     def latents(self, count: int, z_dim: int) -> Float[Tensor, "count z_dim"]:
         """Fixed latents."""
-        return torch.randn(count, z_dim, generator=torch.Generator().manual_seed(SEED))
+        return torch.randn(count, z_dim, generator=seeded(torch.Generator(), SEED))
 
     def places(self, side: int) -> Float[Tensor, "cells 2"]:
         """Centres of square cells, the first row at the bottom, from left to right."""
