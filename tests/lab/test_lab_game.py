@@ -19,6 +19,7 @@ from ganforge.lab.messages import message_of
 from ganforge.lab.pictures import Scenery, believed, shares
 from ganforge.lab.play import Play, begin, recipe_text, step
 from ganforge.lab.readings import COUNTED, CUSTOM, MATCHED, readings
+from ganforge.latent import seeded
 from ganforge.metrics.modes import mode_coverage
 from ganforge.objectives import OBJECTIVES
 from ganforge.recipe import Recipe
@@ -249,7 +250,7 @@ def test_readings_are_the_toolkits_figures_of_the_same_samples() -> None:
     scenery = Scenery(play.plan)
     found = readings(scenery, play.state)
     G = play.state.players["generator"]
-    z = torch.randn(COUNTED, 2, generator=torch.Generator().manual_seed(2**33 + 5))
+    z = torch.randn(COUNTED, 2, generator=seeded(torch.Generator(), 2**33 + 5))
     with torch.no_grad():
         fake = G(z)
     real = play.plan.source.held_out.read(torch.arange(COUNTED))  # type: ignore[union-attr]
