@@ -27,8 +27,9 @@ FLOORS: list[list[str]] = [
         "labels",
         "players",
         "plan",
-        "edit",
         "sample",
+        "edit",
+        "walking",
         "rejection",
         "crowd",
         "figures",
@@ -43,7 +44,7 @@ FLOORS: list[list[str]] = [
         "run",
         "heal",
     ],
-    ["bench", "experiments", "every", "view", "scorecard", "commands", "lab", "cli"],
+    ["bench", "experiments", "every", "view", "scorecard", "commands", "latent_commands", "latent_cli", "lab", "cli"],
 ]
 ORDERED = {5, 6}
 

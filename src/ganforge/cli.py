@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ganforge import latent_cli
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -298,6 +300,9 @@ def modes(
 
     commands.bench_modes(remedies or [], sets.split(","), steps=steps, seeds=seeds, quick=quick, out=out,
                          as_json=as_json)  # fmt: skip
+
+
+latent_cli.register(app)
 
 
 def version(show: bool) -> None:

@@ -1,0 +1,88 @@
+"""The verbs on latent space: each parses, calls and prints, as those in `cli`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["register"]
+
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or one checkpoint in it")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, for programs")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+Seeds = Annotated[str, typer.Option(help="seeds: 0-7, or 1,7,23")]
+Label = Annotated[
+    str | None, typer.Option("--label", "--labels", help="of a conditional run: one class, or one for each seed: 3,5,8")
+]
+Judge = Annotated[
+    str | None,
+    typer.Option("--extractor", help="the classifier that reads samples; default: by the number of channels"),
+]
+
+
+def walk(
+    run: RunPath,
+    seeds: Seeds = "1,7,23",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help=".png: a strip; .gif, .mp4, .webm: a film; a new folder: its frames")
+    ] = Path("walk.gif"),
+    frames: Annotated[int | None, typer.Option(min=1, help="of all; with --grid along a side")] = None,
+    way: Annotated[
+        Literal["slerp", "lerp", "cubic"] | None, typer.Option(help="default: slerp; of a loop cubic")
+    ] = None,
+    labels: Label = None,
+    fps: Annotated[float, typer.Option(min=0.1, max=50, help="frames a second")] = 20,
+    *,
+    loop: Annotated[bool, typer.Option("--loop", help="back to the first seed, without a seam")] = False,
+    grid: Annotated[bool, typer.Option("--grid", help="the field between four seeds in the corners")] = False,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Walk from seed to seed and write a film, a strip or a field of what the generator makes on the way.
+
+    Examples:
+
+      ganforge walk runs/x --seeds 1,7,23 --loop --out walk.gif
+
+      ganforge walk runs/x --seeds 1,7 --way lerp --out strip.png
+
+      ganforge walk runs/x --seeds 1,7,23,5 --grid --out field.png
+
+      ganforge walk runs/digits --seeds 4,4,4 --labels 3,5,8 --out classes.gif
+    """
+    from ganforge import latent_commands
+
+    latent_commands.walk(run, seeds, out, frames=frames, way=way or ("cubic" if loop else "slerp"), loop=loop,
+                         corners=grid, labels=labels, fps=fps, device=device, as_json=as_json)  # fmt: skip
+
+
+def mix(
+    run: RunPath,
+    expression: Annotated[str, typer.Argument(metavar="SUM", help="'1,2,3 - 4,5 + 7', 'class:7 - class:1 + 0.5*23'")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the picture, .png")] = Path("mix.png"),
+    labels: Label = None,
+    extractor: Judge = None,
+    device: Device = "auto",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Add and subtract means of latents, and look at the sum.
+
+    A term is a list of seeds, or class:NAME: the first samples that the embedded classifier reads as that class. A row
+    of the picture is a term: its mean, then its exemplars; the last row is the result.
+
+    Examples:
+
+      ganforge mix runs/x "1,2,3 - 4,5 + 7" --out mix.png
+
+      ganforge mix runs/x "class:7 - class:1 + class:9"
+    """
+    from ganforge import latent_commands
+
+    latent_commands.mix(run, expression, out, labels=labels, judge=extractor, device=device, as_json=as_json)
+
+
+def register(app: typer.Typer) -> None:
+    """Give an application these verbs."""
+    for verb in (walk, mix):
+        app.command()(verb)
