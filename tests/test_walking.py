@@ -118,17 +118,22 @@ def walk(run: Path, out: Path, **options: object) -> None:
     latent_commands.walk(run, "1,7,23", out, **{**given, **options}, device="cpu", as_json=False)  # type: ignore[arg-type]
 
 
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 def test_the_verbs_write_strips_films_and_frames(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     walk(run, tmp_path / "a.gif", frames=6, way="cubic", loop=True)
     with Image.open(tmp_path / "a.gif") as film:
         assert (film.n_frames, film.size, film.info["loop"]) == (6, (256, 256), 0)
     walk(run, tmp_path / "a.png", frames=5)
-    assert Image.open(tmp_path / "a.png").size == (5 * (64 + 2) + 2, 64 + 4)
+    assert size(tmp_path / "a.png") == (5 * (64 + 2) + 2, 64 + 4)
     assert read_metadata(tmp_path / "a.png")["seeds"] == "1,7,23"
     walk(run, tmp_path / "frames", frames=3)
     assert len(list((tmp_path / "frames").iterdir())) == 3
     latent_commands.mix(run, "1,2,3 - 4 + 5", tmp_path / "mix.png", labels=None, judge=None, device="cpu", as_json=True)
-    assert Image.open(tmp_path / "mix.png").size == (4 * 66 + 2, 4 * 66 + 2)
+    assert size(tmp_path / "mix.png") == (4 * 66 + 2, 4 * 66 + 2)
     assert capsys.readouterr().out.count("\n") == 4
 
 

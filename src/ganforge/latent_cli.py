@@ -27,9 +27,7 @@ def walk(
         Path, typer.Option("--out", "-o", help=".png: a strip; .gif, .mp4, .webm: a film; a new folder: its frames")
     ] = Path("walk.gif"),
     frames: Annotated[int | None, typer.Option(min=1, help="of all; with --grid along a side")] = None,
-    way: Annotated[
-        Literal["slerp", "lerp", "cubic"] | None, typer.Option(help="default: slerp; of a loop cubic")
-    ] = None,
+    way: Annotated[Way | None, typer.Option(help="default: slerp; of a loop cubic")] = None,
     labels: Label = None,
     fps: Annotated[float, typer.Option(min=0.1, max=50, help="frames a second")] = 20,
     *,

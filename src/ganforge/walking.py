@@ -50,9 +50,7 @@ def asked(sampler: Sampler, text: str | None, seeds: Sequence[int]) -> Float[Ten
         return shares(sampler, sampler.labels.of_seeds(seeds))
     found = sampler.labels.named(text)
     if len(found) not in (1, len(seeds)):
-        raise RecipeError(
-            f"labels {text!r} name {len(found)} classes for {len(seeds)} seeds; give one, or one for each"
-        )
+        raise RecipeError(f"labels {text!r} name {len(found)} classes for {len(seeds)} seeds; give one or one for each")
     return shares(sampler, torch.tensor(found * (len(seeds) // len(found))))
 
 
@@ -84,9 +82,7 @@ def field(
         RecipeError: for other than four seeds, for a cubic way, and as `asked`.
     """
     if len(seeds) != 4:
-        raise RecipeError(
-            f"a grid has four corners, and {len(seeds)} seeds were given; give four, as in --seeds 1,7,23,5"
-        )
+        raise RecipeError(f"a grid has four corners, and {len(seeds)} seeds were given; give four: --seeds 1,7,23,5")
     if way not in (straight := {"lerp": lerp, "slerp": slerp}):
         raise RecipeError(f"a grid between four corners can't be walked by {way!r}; take lerp or slerp")
     y = asked(sampler, labels, seeds)
@@ -127,7 +123,7 @@ def terms_in(text: str) -> list[Term]:
             found = None
         if found is None:
             raise RecipeError(
-                f"{word!r} is no term of a sum; write seeds or classes and signs between spaces: '1,2,3 - 4,5 + class:7'"
+                f"{word!r} is no term of a sum; write seeds, classes, signs between spaces: '1,2,3 - 4,5 + class:7'"
             )
         seeds = tuple(seeds_in(found["seeds"])) if found["seeds"] else ()
         terms.append(Term(weight, name.strip(), seeds, (found["name"] or "").strip()))
@@ -199,8 +195,10 @@ class Mixed:
 def mixed(
     sampler: Sampler, terms: Sequence[Term], judge: Callable[[], Extractor], *, labels: str | None = None
 ) -> Mixed:
-    """The sum of the terms' means, each at the typical length, however many exemplars it has. Labels are added up alike, unless a text names one for all: of classes what is
-    negative is cut off, and the rest are shares.
+    """The sum of the terms' means, each at the typical length, however many exemplars it has.
+
+    Labels are added up alike, unless a text names one for all: of classes what is negative is cut off, and the rest
+    are shares.
 
     Raises:
         RecipeError: as `exemplars`, `mix` and `asked`.
