@@ -10,6 +10,7 @@ __all__ = ["register"]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder, or one checkpoint in it")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on stdout, for programs")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
+Way = Literal["slerp", "lerp", "cubic"]
 Seeds = Annotated[str, typer.Option(help="seeds: 0-7, or 1,7,23")]
 Label = Annotated[
     str | None, typer.Option("--label", "--labels", help="of a conditional run: one class, or one for each seed: 3,5,8")
