@@ -81,7 +81,69 @@ def mix(
     latent_commands.mix(run, expression, out, labels=labels, judge=extractor, device=device, as_json=as_json)
 
 
+def edit(
+    run: RunPath,
+    direction: Annotated[str, typer.Option(help="FILE.safetensors:0, or :NAME, as `ganforge directions` wrote it")],
+    seeds: Seeds = "0-7",
+    steps: Annotated[str, typer.Option(help="in standard deviations of a latent")] = "-2,-1,0,1,2",
+    out: Annotated[Path, typer.Option("--out", "-o", help="the picture, .png")] = Path("edit.png"),
+    labels: Label = None,
+    device: Device = "auto",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Move samples along a direction: a row for each seed, a column for each step.
+
+    Examples:
+
+      ganforge edit runs/x --direction runs/x/directions.safetensors:0 --seeds 0-7 --steps=-2,-1,0,1,2
+    """
+    from ganforge import latent_commands
+
+    latent_commands.edit(run, direction, seeds, steps, out, labels=labels, device=device, as_json=as_json)
+
+
+def directions(
+    run: RunPath,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="x.safetensors, with x.png; default: in the run")
+    ] = None,
+    by: Annotated[
+        str, typer.Option(help="ways that need no names, with commas: activations, first_map, jacobian; or none")
+    ] = "activations,first_map,jacobian",
+    count: Annotated[int, typer.Option(min=1, help="directions of each of them")] = 5,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="steered by a measure: slant, stroke_width, brightness, contrast, size")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="a hyperplane's normal: class:7 by the classifier, or a measure")
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="what a target's direction must leave: class:1, slant")] = None,
+    extractor: Judge = None,
+    samples: Annotated[int, typer.Option(min=2, help="that are moved to measure what changes")] = 500,
+    device: Device = "auto",
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Find directions of latent space, and measure what moving by two standard deviations either way changes.
+
+    Examples:
+
+      ganforge directions runs/x
+
+      ganforge directions runs/x --by none --attribute stroke_width --attribute slant
+
+      ganforge directions runs/x --by jacobian --target class:7 --keep slant --keep class:1
+    """
+    from ganforge import latent_commands
+
+    ways = [] if by == "none" else [word.strip() for word in by.split(",")]
+    latent_commands.directions(run, out, methods=ways, count=count, attributes=attribute or [], targets=target or [],
+                               keep=keep or [], judge=extractor, samples=samples, device=device,
+                               as_json=as_json)  # fmt: skip
+
+
 def register(app: typer.Typer) -> None:
     """Give an application these verbs."""
-    for verb in (walk, mix):
+    for verb in (walk, mix, directions, edit):
         app.command()(verb)

@@ -9,17 +9,26 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge import view
+from ganforge.edit.attributes import UNITS
+from ganforge.edit.effects import STEPS, Effect, effects
+from ganforge.edit.naming import planes
+from ganforge.edit.pictures import strips
+from ganforge.edit.steering import steered
+from ganforge.edit.store import check_directions_file, collected, load_directions, save_directions
+from ganforge.edit.unsupervised import METHODS, checked_methods
 from ganforge.errors import RecipeError
 from ganforge.features import Extractor, extractor, extractor_for
+from ganforge.io.checkpoint import is_checkpoint
 from ganforge.io.film import check_film, save_film
 from ganforge.io.images import grid, save_png
 from ganforge.sample import Sampler, load, seeds_in
 from ganforge.walking import decoded, field, mixed, terms_in, walked
 
-__all__ = ["mix", "walk"]
+__all__ = ["directions", "edit", "mix", "walk"]
 
 STRIP, FILM, CORNERS = 12, 60, 8  # frames where no number is given; of a grid, along a side
 ROW = 16  # frames of a strip side by side
+SHOWN = 4  # seeds in the picture of directions
 FRAME = 256  # pixels, up to which small frames of films are enlarged
 
 
@@ -110,3 +119,112 @@ def padded(rows: Sequence[Sequence[Tensor]]) -> Tensor:
     widest = max(map(len, rows))
     blank = torch.zeros_like(rows[0][0])
     return torch.stack([sample for row in rows for sample in [*row, *[blank] * (widest - len(row))]])
+
+
+def edit(
+    path: Path, direction: str, seeds: str, steps: str, out: Path, *, labels: str | None, device: str, as_json: bool
+) -> None:
+    """Move samples along a direction of a file and show them: a row for each seed, a column for each step."""
+    check_picture(out)
+    where, word = split_direction(direction)
+    amounts, keys = steps_in(steps), seeds_in(seeds)
+    sampler = load(path, device=device)
+    found = load_directions(where, sampler)
+    number = found.chosen(word)
+    made = strips(sampler, [found.vectors[number]], keys, amounts, labels)
+    words = {"model": sampler.name, "direction": found.names[number], "seeds": seeds, "steps": steps}
+    save_png(out, sheet(sampler, made, len(amounts)), words)
+    view.paths([out], {"model": sampler.name, "direction": found.names[number]}, as_json=as_json)
+
+
+def split_direction(text: str) -> tuple[Path, str]:
+    """A file and which of its directions: FILE:0, FILE:class:7; FILE alone is its first.
+
+    >>> split_direction("a.safetensors:class:7"), split_direction("a.safetensors")
+    ((PosixPath('a.safetensors'), 'class:7'), (PosixPath('a.safetensors'), '0'))
+    """
+    file, ending, word = text.partition(".safetensors")
+    return Path(file + ending), word.removeprefix(":") or "0"
+
+
+def steps_in(text: str) -> list[float]:
+    """The numbers between commas.
+
+    Raises:
+        RecipeError: for what is none.
+    """
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise RecipeError(f"{text!r} names no steps; write numbers and commas: -2,-1,0,1,2") from None
+
+
+def directions(
+    path: Path,
+    out: Path | None,
+    *,
+    methods: list[str],
+    count: int,
+    attributes: list[str],
+    targets: list[str],
+    keep: list[str],
+    judge: str | None,
+    samples: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Find directions, measure what they do, keep them in a file with a picture beside it, and show the table.
+
+    Raises:
+        RecipeError: for words that name nothing, and for something to keep where nothing is aimed at.
+    """
+    if keep and not targets:
+        raise RecipeError(f"--keep {keep[0]} is for --target: name what the direction is to change, or leave it out")
+    file = out or (path if path.is_dir() and not is_checkpoint(path) else Path()) / "directions.safetensors"
+    check_directions_file(file)
+    sampler, ways = load(path, device=device), checked_methods(methods)
+    network = judge_of(sampler, judge)()
+    parts: list[tuple[str, Tensor, str]] = []
+    with view.bar(f"directions of {sampler.name}", len(ways) + len(attributes) + len(targets) + len(keep)) as advance:
+        for way in ways:
+            found = METHODS[way](sampler, count)
+            parts += [(f"{way} {i}", v, f"{s:.3f} of all") for i, (v, s) in enumerate(zip(*found, strict=True))]
+            advance(1)
+        for name in attributes:
+            parts.append((name, steered(sampler, name), "steered"))
+            advance(1)
+        if targets:
+            for word, (plane, vector) in zip(targets, planes(sampler, targets, keep, network), strict=True):
+                beside = f", beside {', '.join(keep)}" if keep else ""
+                parts.append((f"plane {word}", vector, f"{plane.accuracy:.3f} right{beside}"))
+            advance(len(targets) + len(keep))
+    kept = collected(parts, sampler)
+    save_directions(file, kept)
+    with view.bar("measuring", len(kept.names)) as advance:
+        rows = effects(sampler, kept.vectors, kept.names, network, seeds=range(samples), progress=advance)
+    picture = file.with_suffix(".png")
+    made = strips(sampler, list(kept.vectors), range(SHOWN), STEPS)
+    save_png(picture, sheet(sampler, made, SHOWN * len(STEPS)), {"model": sampler.name})
+    records = [{**row.record, "note": note} for row, note in zip(rows, kept.notes, strict=True)]
+    view.say(f"directions: {file}\npicture: {picture} (a row for each, seeds 0 to {SHOWN - 1} at {STEPS})")
+    view.table(*effect_table(rows, kept.notes), {"file": str(file), "directions": records}, as_json=as_json)
+
+
+def effect_table(rows: Sequence[Effect], notes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Heads and cells: changes from -2 to 2, in brackets in standard deviations among samples."""
+    names = list(rows[0].changes)
+    heads = [
+        "",
+        "direction",
+        *(f"{n} {UNITS[n]}".strip() for n in names),
+        "class kept",
+        "throughout",
+        "features",
+        "note",
+    ]
+    cells = []
+    for i, (row, note) in enumerate(zip(rows, notes, strict=True)):
+        changes = [f"{row.changes[n]:+.3g} ({row.in_deviations[n]:+.1f})" for n in names]
+        kept = ["" if share is None else f"{share:.3f}" for share in (row.class_kept, row.class_kept_throughout)]
+        cells.append([str(i), row.name, *changes, *kept, f"{row.feature_distance:.2f}", note])
+    return heads, cells

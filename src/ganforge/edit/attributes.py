@@ -61,7 +61,11 @@ def stroke_width(light: Images) -> Float[Tensor, " B"]:
     less for a blob. The perimeter of grey ink is its total variation: each level's outline, weighted.
     """
     drawn = torch.nn.functional.pad(ink(light), (1, 1, 1, 1))
-    down, right = drawn.diff(dim=1)[:, :, :-1], drawn.diff(dim=2)[:, :-1]
+    down, right = drawn.diff(dim=1), drawn.diff(dim=2)
+    down, right = (
+        (down[:, :, :-1] + down[:, :, 1:]) / 2,
+        (right[:, :-1] + right[:, 1:]) / 2,
+    )  # in the middle of 4 pixels
     return 2 * drawn.sum((1, 2)) / (down.square() + right.square()).sqrt().sum((1, 2)).clamp_min(EMPTY)
 
 

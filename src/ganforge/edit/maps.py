@@ -1,6 +1,6 @@
 """A trained generator as a function of its latent alone: with its gradients, its first linear map, its activations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Shaped

@@ -15,6 +15,7 @@ __all__ = ["METHODS", "Found", "activation_directions", "first_map_directions", 
 
 SEED = 2**34  # the first of the seeds that directions are found with: none that anybody asks for
 MORE = 8  # vectors beyond those asked for in a block iteration, which speed it up
+WHOLE = 128  # numbers of a latent up to which its metric is computed whole
 RATIO = 1e-9  # an eigenvalue under this share of the largest is none
 
 
@@ -70,48 +71,53 @@ def activation_directions(sampler: Sampler, count: int, *, samples: int = 4096) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         _, S, V = torch.svd_lowrank(h, q=rank, niter=6)
-    kept = min(count, int((S > RATIO * S[0]).sum()))
+    kept = min(count, int((RATIO * S[0] < S).sum()))
     x = h @ V[:, :kept]
     u = (z.double().T @ x / x.square().sum(0)).T  # (K, z)
     u = u / u.norm(dim=1, keepdim=True)
     return Found(signed(u.float()), (S[:kept].square() / h.square().sum()).float())
 
 
-def jacobian_directions(sampler: Sampler, count: int, *, samples: int = 64, steps: int = 8) -> Found:
-    """The directions along which samples change fastest: leading eigenvectors of E[JᵀJ], J = ∂G/∂z.
+def sensitivity(sampler: Sampler, *, samples: int = 64) -> Callable[[Tensor], Float[Tensor, "z k"]]:
+    """E[JᵀJ] of the Jacobian J = ∂G/∂z over latents, as a product with k vectors (z, k): how fast samples move.
 
-    Block power iteration by forward and reverse derivatives, so J is never stored: exact in one step where the block
-    is as wide as the latent, and Rayleigh-Ritz values else. As the pulled-back metric of Ramesh et al. 2018,
-    arXiv:1812.01161, averaged over latents as in Wang and Ponce 2021, arXiv:2101.06006, section 3, for the
-    pixels' distance.
+    Two reverse passes for each vector, so J is never stored: Jᵀu is linear in u, and its derivative along v is Jv.
+    """
+    seeds = range(SEED, SEED + samples)
+    z = latents(seeds, sampler.z_dim).to(sampler.device).requires_grad_()
+    x = image_of(sampler, z, sampler.labels_of(seeds))
+    u = torch.zeros_like(x, requires_grad=True)
+    (back,) = torch.autograd.grad(x, z, u, create_graph=True)  # Jᵀu
+
+    def moved(v: Tensor) -> Tensor:
+        (forward,) = torch.autograd.grad(back, u, v.to(z).expand_as(z), retain_graph=True)  # Jv
+        return torch.autograd.grad(x, z, forward, retain_graph=True)[0].mean(0).double().cpu()
+
+    return lambda vectors: torch.stack([moved(v) for v in vectors.T], 1)
+
+
+def jacobian_directions(sampler: Sampler, count: int, *, samples: int = 64, steps: int = 8) -> Found:
+    """The directions along which samples change fastest: leading eigenvectors of E[JᵀJ].
+
+    The pixels' metric pulled back to latents (Arvanitidis et al. 2018, arXiv:1710.11379, eq. 3), averaged over latents
+    as in Wang and Ponce 2021, arXiv:2101.06006, section 3. *Differs:* by exact derivatives; a latent of more than
+    128 numbers by block power iteration.
 
     Args:
         samples: latents whose metric is averaged.
-        steps: iterations, where they aren't exact at once.
+        steps: iterations, where they are needed.
     """
-    seeds = range(SEED, SEED + samples)
-    z, y = latents(seeds, sampler.z_dim).to(sampler.device), sampler.labels_of(seeds)
-
-    def image(at: Tensor) -> Tensor:
-        return image_of(sampler, at, y).flatten(1)
-
-    def metric(v: Tensor) -> Tensor:
-        """E[JᵀJ]v."""
-        _, moved = torch.func.jvp(image, (z,), (v.expand_as(z).contiguous(),))
-        _, back = torch.func.vjp(image, z)
-        return back(moved)[0].mean(0)
-
-    width = min(sampler.z_dim, count + MORE)
+    product, z_dim = sensitivity(sampler, samples=samples), sampler.z_dim
+    if z_dim <= WHOLE:
+        M = product(torch.eye(z_dim))
+        return leading((M + M.T) / 2, count)
     rng = torch.Generator().manual_seed(0)
-    Q = torch.linalg.qr(torch.randn(sampler.z_dim, width, generator=rng, dtype=torch.float64)).Q
-    for _ in range(1 if width == sampler.z_dim else steps):
-        MQ = torch.stack([metric(v.float().to(sampler.device)).double().cpu() for v in Q.T], 1)
-        small = Q.T @ MQ
-        values, turns = torch.linalg.eigh((small + small.T) / 2)
-        vectors, Q = Q @ turns.flip(1), torch.linalg.qr(MQ).Q
-    values = values.flip(0).clamp_min(0)
-    kept = min(count, int((values > RATIO * values[0]).sum()))
-    return Found(signed(vectors.T[:kept].float()), (values / values.sum())[:kept].float())
+    Q = torch.linalg.qr(torch.randn(z_dim, min(z_dim, count + MORE), generator=rng, dtype=torch.float64))[0]
+    for _ in range(steps):
+        Q = torch.linalg.qr(product(Q))[0]
+    M = Q.T @ product(Q)
+    inner = leading((M + M.T) / 2, count)
+    return Found(signed((inner.vectors.double() @ Q.T).float()), inner.shares)
 
 
 METHODS: dict[str, Callable[[Sampler, int], Found]] = {
