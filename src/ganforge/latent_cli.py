@@ -143,7 +143,38 @@ def directions(
                                as_json=as_json)  # fmt: skip
 
 
+def invert(
+    run: RunPath,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="files of the run's size, or test:0-7")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="the picture, .png; the latents go into .npy beside it")
+    ] = Path("invert.png"),
+    starts: Annotated[int, typer.Option(min=1, help="nearest samples that are descended from")] = 4,
+    steps: Annotated[int, typer.Option(min=1, help="of descent")] = 200,
+    features: Annotated[
+        str | None, typer.Option(help="compared beside the pixels: mnist, cifar10, none; default: not the judge's")
+    ] = None,
+    extractor: Judge = None,
+    device: Device = "auto",
+    *,
+    encoder: Annotated[bool, typer.Option(help="start from an encoder's guess too; it is trained once")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Find the latents whose samples are nearest to given images, and show how near they come.
+
+    Examples:
+
+      ganforge invert runs/x test:0-15 --out invert.png
+
+      ganforge invert runs/x my_seven.png my_three.png --no-encoder --starts 16
+    """
+    from ganforge import latent_commands
+
+    latent_commands.invert(run, images, out, starts=starts, steps=steps, encoder=encoder, features=features,
+                           judge=extractor, device=device, as_json=as_json)  # fmt: skip
+
+
 def register(app: typer.Typer) -> None:
     """Give an application these verbs."""
-    for verb in (walk, mix, directions, edit):
+    for verb in (walk, mix, directions, edit, invert):
         app.command()(verb)

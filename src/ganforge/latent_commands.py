@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -11,24 +12,31 @@ from torch import Tensor
 from ganforge import view
 from ganforge.edit.attributes import UNITS
 from ganforge.edit.effects import STEPS, Effect, effects
+from ganforge.edit.encoder import encoder_for
+from ganforge.edit.inversion import feature_map, fitting_image, inverted
 from ganforge.edit.naming import planes
 from ganforge.edit.pictures import strips
 from ganforge.edit.steering import steered
 from ganforge.edit.store import check_directions_file, collected, load_directions, save_directions
 from ganforge.edit.unsupervised import METHODS, checked_methods
-from ganforge.errors import RecipeError
+from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, extractor, extractor_for
+from ganforge.features.images import in_unit_range
 from ganforge.io.checkpoint import is_checkpoint
+from ganforge.io.disk import replaced
 from ganforge.io.film import check_film, save_film
 from ganforge.io.images import grid, save_png
+from ganforge.recipe import Recipe, resolve
+from ganforge.run import recipe_of
 from ganforge.sample import Sampler, load, seeds_in
 from ganforge.walking import decoded, field, mixed, terms_in, walked
 
-__all__ = ["directions", "edit", "mix", "walk"]
+__all__ = ["directions", "edit", "invert", "mix", "walk"]
 
 STRIP, FILM, CORNERS = 12, 60, 8  # frames where no number is given; of a grid, along a side
 ROW = 16  # frames of a strip side by side
 SHOWN = 4  # seeds in the picture of directions
+ENCODER_STEPS = 2000
 FRAME = 256  # pixels, up to which small frames of films are enlarged
 
 
@@ -188,7 +196,7 @@ def directions(
     with view.bar(f"directions of {sampler.name}", len(ways) + len(attributes) + len(targets) + len(keep)) as advance:
         for way in ways:
             found = METHODS[way](sampler, count)
-            parts += [(f"{way} {i}", v, f"{s:.3f} of all") for i, (v, s) in enumerate(zip(*found, strict=True))]
+            parts += [(f"{way} {i}", v, f"{s:.1%}") for i, (v, s) in enumerate(zip(*found, strict=True))]
             advance(1)
         for name in attributes:
             parts.append((name, steered(sampler, name), "steered"))
@@ -213,18 +221,123 @@ def directions(
 def effect_table(rows: Sequence[Effect], notes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Heads and cells: changes from -2 to 2, in brackets in standard deviations among samples."""
     names = list(rows[0].changes)
-    heads = [
-        "",
-        "direction",
-        *(f"{n} {UNITS[n]}".strip() for n in names),
-        "class kept",
-        "throughout",
-        "features",
-        "note",
-    ]
+    measured = [f"{n} {UNITS[n]}".strip() for n in names]
+    heads = ["", "direction", *measured, "class kept", "always", "features", "how"]
     cells = []
     for i, (row, note) in enumerate(zip(rows, notes, strict=True)):
-        changes = [f"{row.changes[n]:+.3g} ({row.in_deviations[n]:+.1f})" for n in names]
+        changes = [f"{row.changes[n]:+.2g} ({row.in_deviations[n]:+.1f}σ)" for n in names]
         kept = ["" if share is None else f"{share:.3f}" for share in (row.class_kept, row.class_kept_throughout)]
         cells.append([str(i), row.name, *changes, *kept, f"{row.feature_distance:.2f}", note])
     return heads, cells
+
+
+def invert(
+    path: Path,
+    images: list[str],
+    out: Path,
+    *,
+    starts: int,
+    steps: int,
+    encoder: bool,
+    features: str | None,
+    judge: str | None,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Find the latents of images, show each above its reconstruction, and keep the latents beside the picture.
+
+    Raises:
+        RecipeError: for an ending that isn't .png.
+    """
+    check_picture(out)
+    sampler = load(path, device=device)
+    targets, names = read_targets(sampler, images, path)
+    network, compared = judge_of(sampler, judge)(), features or default_features(sampler)
+    guess = None
+    if encoder:
+        kept = beside_run(path) / "encoder.safetensors"
+        with view.bar("encoder", float(ENCODER_STEPS)) as advance:
+            E = encoder_for(sampler, kept, steps=ENCODER_STEPS, progress=advance)
+        guess = E(in_range(targets).to(sampler.device)).cpu()
+    with view.bar("inverting", float(len(targets))) as advance:
+        found = inverted(sampler, targets, starts=starts, guess=guess, steps=steps, progress=advance,
+                         features=feature_map(compared, sampler.device))  # fmt: skip
+    apart = (network(found.images).features - network(targets).features).norm(dim=1)
+    rows = [{"image": name, "pixels": float(p), "start": float(s), network.name: float(f), "won": won}
+            for name, p, s, f, won in zip(names, found.pixel_distance, found.start_distance, apart,
+                                          starts_named(found.start, starts), strict=True)]  # fmt: skip
+    both = torch.cat([targets.to(found.images), found.images])
+    columns = min(len(targets), ROW)
+    save_png(out, sheet(sampler, pairs(both, columns), columns), {"model": sampler.name, "images": ", ".join(names)})
+    latents_file = out.with_suffix(".npy")
+    with replaced(latents_file) as beside, beside.open("wb") as file:
+        np.save(file, found.z.numpy())
+    optimised = "optimised too" if compared == network.name else "not optimised"
+    view.say(f"picture: {out} (originals above reconstructions)\nlatents: {latents_file}\n"
+             f"pixels: root mean square on [-1, 1]; {network.name}: distance of its features, {optimised}")  # fmt: skip
+    cells = [[str(row["image"]), *(f"{row[k]:.4g}" for k in ("start", "pixels", network.name)), str(row["won"])]
+             for row in rows]  # fmt: skip
+    heads = ["image", "pixels at start", "pixels", network.name, "best start"]
+    view.table(heads, cells, {"model": sampler.name, "file": str(latents_file), "images": rows}, as_json=as_json)
+
+
+def starts_named(won: Tensor, starts: int) -> list[str]:
+    """What each winning start was."""
+    return [f"sample {i}" if i < starts else "encoder" for i in won.tolist()]
+
+
+def default_features(sampler: Sampler) -> str:
+    """The features that inversion compares where none are named: of a network that doesn't judge it."""
+    return "cifar10" if len(sampler.shape) == 3 and sampler.shape[0] in (1, 2) else "none"
+
+
+def beside_run(path: Path) -> Path:
+    """The folder where something of a run's is kept; of a checkpoint, the folder that it lies in."""
+    return path.resolve().parent if is_checkpoint(path) else path
+
+
+def in_range(x: Tensor) -> Tensor:
+    """Images in [-1, 1]; points as they are."""
+    return in_unit_range(x) if x.ndim == 4 else x.float()
+
+
+def pairs(both: Tensor, columns: int) -> Tensor:
+    """Originals and reconstructions in turns of a row each; a last row is filled up with the darkest."""
+    halves = both.unflatten(0, (2, -1))
+    missing = -halves.shape[1] % columns
+    halves = torch.cat([halves, torch.zeros_like(halves[:, :1]).expand(-1, missing, *both.shape[1:])], 1)
+    return halves.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 2)
+
+
+def read_targets(sampler: Sampler, words: list[str], path: Path) -> tuple[Tensor, list[str]]:
+    """Images that fit a generator: of files, and `test:0-7` of its own data, with their names.
+
+    Raises:
+        DataError: for a file that holds no image, and for one that doesn't fit.
+    """
+    found: list[Tensor] = []
+    names: list[str] = []
+    for word in words:
+        split, colon, numbers = word.partition(":")
+        if colon and split in ("test", "held_out", "train") and not Path(word).exists():
+            index = seeds_in(numbers)
+            found += list(read_split(recipe_of(path), split, index))
+            names += [f"{split}:{i}" for i in index]
+        else:
+            found.append(fitting_image(Path(word), sampler))
+            names.append(word)
+    return torch.stack(found), names
+
+
+def read_split(recipe: Recipe, split: str, index: list[int]) -> Tensor:
+    """Samples of a run's own data by their numbers.
+
+    Raises:
+        DataError: where the split isn't there or is shorter.
+    """
+    source = resolve(recipe)["data"]()
+    samples = getattr(source, split)
+    if samples is None or max(index) >= len(samples):
+        there = "none" if samples is None else f"0 to {len(samples) - 1:,}"
+        raise DataError(f"{source.name} has no {split} sample {max(index)}; there are {there}")
+    return samples.read(torch.tensor(index))

@@ -140,7 +140,7 @@ def test_attributes_of_drawn_strokes() -> None:
     assert found["size"][0].item() == pytest.approx(math.sqrt((40**2 + 4**2) / 12), rel=0.02)
     assert found["brightness"][0].item() == pytest.approx(160 / 64**2, rel=0.01)
     for name in ("slant", "size", "stroke_width"):
-        assert found[name][4] == pytest.approx(found[name][0], rel=1e-4, abs=1e-4)
+        assert found[name][4].item() == pytest.approx(found[name][0].item(), rel=1e-4, abs=1e-4)
     inverted = attributes(-drawn)
     assert torch.allclose(inverted["slant"], found["slant"], atol=1e-3)
 

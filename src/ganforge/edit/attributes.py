@@ -58,14 +58,13 @@ def stroke_width(light: Images) -> Float[Tensor, " B"]:
     """The mean width of strokes in pixels: twice their area over their perimeter.
 
     A stroke of width w and length L has the area w·L and the perimeter 2·(w + L), so this is w where L is large, and
-    less for a blob. The perimeter of grey ink is its total variation: each level's outline, weighted.
+    less for a blob. The perimeter of grey ink is its total variation: each level's outline,
+    weighted; here of the gradient in the middle of every four pixels.
     """
     drawn = torch.nn.functional.pad(ink(light), (1, 1, 1, 1))
     down, right = drawn.diff(dim=1), drawn.diff(dim=2)
-    down, right = (
-        (down[:, :, :-1] + down[:, :, 1:]) / 2,
-        (right[:, :-1] + right[:, 1:]) / 2,
-    )  # in the middle of 4 pixels
+    down = (down[:, :, :-1] + down[:, :, 1:]) / 2
+    right = (right[:, :-1] + right[:, 1:]) / 2
     return 2 * drawn.sum((1, 2)) / (down.square() + right.square()).sqrt().sum((1, 2)).clamp_min(EMPTY)
 
 

@@ -27,7 +27,7 @@ class Effect:
         changes: attribute -> mean change from the first step to the last, in the attribute's own unit.
         in_deviations: the same in standard deviations of the attribute over unmoved samples.
         agreeing: attribute -> share of samples that change in the direction of the mean.
-        class_kept: share of moved samples that are read as the unmoved one is, over all steps.
+        class_kept: share of moved samples that are read as the unmoved one is, over all steps but 0.
         class_kept_at_ends: that of the worse of the two ends.
         class_kept_throughout: share of samples that are read the same at every step.
         feature_distance: mean distance of the ends from the unmoved sample, in the mean distance of two samples.
@@ -67,14 +67,15 @@ def effects(
     steps: Sequence[float] = STEPS,
     progress: Callable[[float], object] = lambda done: None,
 ) -> list[Effect]:
-    """What each direction does to the samples of the seeds, whose labels stay; one of the steps is 0."""
+    """What each direction does to the samples of the seeds, whose labels stay."""
     z, y = latents(seeds, sampler.z_dim), sampler.labels_of(seeds)
     still = edited(sampler, z, y, vectors[0], [0.0])[0]
     typical = judge(still).features
     spread = (typical - typical.roll(1, 0)).norm(dim=1).mean()
     found = []
     for vector, name in zip(vectors, names, strict=True):
-        found.append(effect(edited(sampler, z, y, vector, steps), still, judge, name=name, spread=float(spread)))
+        moved = edited(sampler, z, y, vector, [s for s in steps if s])
+        found.append(effect(moved, still, judge, name=name, spread=float(spread)))
         progress(1)
     return found
 

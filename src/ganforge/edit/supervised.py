@@ -31,7 +31,7 @@ def logistic(z: Float[Tensor, "N z"], side: Bool[Tensor, " N"], decay: float) ->
     share = side.double().mean()
     weight = torch.where(side, 0.5 / share, 0.5 / (1 - share)).to(z)
     sign = side.to(z) * 2 - 1
-    solver = torch.optim.LBFGS([w, b], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-12,
+    solver = torch.optim.LBFGS([w, b], max_iter=200, tolerance_grad=1e-7, tolerance_change=1e-9,
                                line_search_fn="strong_wolfe")  # fmt: skip
 
     def closure() -> Tensor:
