@@ -152,8 +152,8 @@ def invert(
     starts: Annotated[int, typer.Option(min=1, help="nearest samples that are descended from")] = 4,
     steps: Annotated[int, typer.Option(min=1, help="of descent")] = 200,
     features: Annotated[
-        str | None, typer.Option(help="compared beside the pixels: mnist, cifar10, none; default: not the judge's")
-    ] = None,
+        str, typer.Option(help="compared beside the pixels: of mnist or cifar10, or none; then they don't judge")
+    ] = "none",
     extractor: Judge = None,
     device: Device = "auto",
     *,

@@ -239,7 +239,7 @@ def invert(
     starts: int,
     steps: int,
     encoder: bool,
-    features: str | None,
+    features: str,
     judge: str | None,
     device: str,
     as_json: bool,
@@ -252,7 +252,7 @@ def invert(
     check_picture(out)
     sampler = load(path, device=device)
     targets, names = read_targets(sampler, images, path)
-    network, compared = judge_of(sampler, judge)(), features or default_features(sampler)
+    network = judge_of(sampler, judge)()
     guess = None
     if encoder:
         kept = beside_run(path) / "encoder.safetensors"
@@ -261,7 +261,7 @@ def invert(
         guess = E(in_range(targets).to(sampler.device)).cpu()
     with view.bar("inverting", float(len(targets))) as advance:
         found = inverted(sampler, targets, starts=starts, guess=guess, steps=steps, progress=advance,
-                         features=feature_map(compared, sampler.device))  # fmt: skip
+                         features=feature_map(features, sampler.device))  # fmt: skip
     apart = (network(found.images).features - network(targets).features).norm(dim=1)
     rows = [{"image": name, "pixels": float(p), "start": float(s), network.name: float(f), "won": won}
             for name, p, s, f, won in zip(names, found.pixel_distance, found.start_distance, apart,
@@ -272,7 +272,7 @@ def invert(
     latents_file = out.with_suffix(".npy")
     with replaced(latents_file) as beside, beside.open("wb") as file:
         np.save(file, found.z.numpy())
-    optimised = "optimised too" if compared == network.name else "not optimised"
+    optimised = "optimised too" if features == network.name else "not optimised"
     view.say(f"picture: {out} (originals above reconstructions)\nlatents: {latents_file}\n"
              f"pixels: root mean square on [-1, 1]; {network.name}: distance of its features, {optimised}")  # fmt: skip
     cells = [[str(row["image"]), *(f"{row[k]:.4g}" for k in ("start", "pixels", network.name)), str(row["won"])]
@@ -284,11 +284,6 @@ def invert(
 def starts_named(won: Tensor, starts: int) -> list[str]:
     """What each winning start was."""
     return [f"sample {i}" if i < starts else "encoder" for i in won.tolist()]
-
-
-def default_features(sampler: Sampler) -> str:
-    """The features that inversion compares where none are named: of a network that doesn't judge it."""
-    return "cifar10" if len(sampler.shape) == 3 and sampler.shape[0] in (1, 2) else "none"
 
 
 def beside_run(path: Path) -> Path:

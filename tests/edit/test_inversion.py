@@ -161,7 +161,7 @@ def test_the_verbs_find_move_and_invert(run: Path, tmp_path: Path, capsys: pytes
                            ("no attribute 'charm'", {"attributes": ["charm"]})):  # fmt: skip
         with pytest.raises(RecipeError, match=words):
             find(**options)
-    how = {"starts": 2, "steps": 3, "features": None, "judge": None, "device": "cpu"}
+    how = {"starts": 2, "steps": 3, "features": "none", "judge": None, "device": "cpu"}
     latent_commands.invert(run, ["train:0-2"], tmp_path / "i.png", encoder=False, as_json=True, **how)  # type: ignore[arg-type]
     record = json.loads(capsys.readouterr().out)
     assert [row["image"] for row in record["images"]] == ["train:0", "train:1", "train:2"]
