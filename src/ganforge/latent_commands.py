@@ -193,7 +193,7 @@ def directions(
     sampler, ways = load(path, device=device), checked_methods(methods)
     network = judge_of(sampler, judge)()
     parts: list[tuple[str, Tensor, str]] = []
-    with view.bar(f"directions of {sampler.name}", len(ways) + len(attributes) + len(targets) + len(keep)) as advance:
+    with view.bar(f"directions of {sampler.name}", 1.0 * len([*ways, *attributes, *targets, *keep])) as advance:
         for way in ways:
             found = METHODS[way](sampler, count)
             parts += [(f"{way} {i}", v, f"{s:.1%}") for i, (v, s) in enumerate(zip(*found, strict=True))]
@@ -208,7 +208,7 @@ def directions(
             advance(len(targets) + len(keep))
     kept = collected(parts, sampler)
     save_directions(file, kept)
-    with view.bar("measuring", len(kept.names)) as advance:
+    with view.bar("measuring", float(len(kept.names))) as advance:
         rows = effects(sampler, kept.vectors, kept.names, network, seeds=range(samples), progress=advance)
     picture = file.with_suffix(".png")
     made = strips(sampler, list(kept.vectors), range(SHOWN), STEPS)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from ganforge.edit import inversion, unsupervised
 from ganforge.edit.attributes import attributes, size, slant, stroke_width
 from ganforge.edit.effects import effects
 from ganforge.edit.maps import first_map
@@ -172,6 +173,12 @@ def test_steering_weighs_the_attribute_against_the_pixels() -> None:
         assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > 0.995
     with pytest.raises(RecipeError, match="no attribute 'charm'"):
         steered(sampler, "charm", samples=16)
+
+
+def test_no_seed_that_is_asked_for_gives_the_latents_that_tools_work_with() -> None:
+    for first in (unsupervised.SEED, inversion.SEED):
+        own = latents(range(first, first + 50), 3)
+        assert torch.cdist(own, latents(range(10_000), 3)).min() > 0
 
 
 def test_the_mean_gradient_is_steins() -> None:

@@ -20,7 +20,7 @@ from ganforge.sample import Sampler, latents
 
 __all__ = ["Inverted", "feature_map", "fitting_image", "inverted", "starts_from_pool"]
 
-SEED = 2**35  # the first of the seeds of the pool: none that anybody asks for, nor directions are found with
+SEED = 3_100_000_000  # the first of the seeds of the pool: none that anybody asks for, nor directions are found with
 LAST = 0.05  # of the learning rate, where it ends
 
 

@@ -13,7 +13,8 @@ from ganforge.sample import Sampler, latents
 
 __all__ = ["METHODS", "Found", "activation_directions", "first_map_directions", "jacobian_directions"]
 
-SEED = 2**34  # the first of the seeds that directions are found with: none that anybody asks for
+SEED = 3_000_000_000  # the first of the seeds that directions are found with: none that anybody asks for; below 2^32,
+# above which torch takes a seed's lower 32 bits
 MORE = 8  # vectors beyond those asked for in a block iteration, which speed it up
 WHOLE = 128  # numbers of a latent up to which its metric is computed whole
 RATIO = 1e-9  # an eigenvalue under this share of the largest is none
