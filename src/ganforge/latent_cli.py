@@ -121,6 +121,7 @@ def directions(
     keep: Annotated[list[str] | None, typer.Option(help="what a target's direction must leave: class:1, slant")] = None,
     extractor: Judge = None,
     samples: Annotated[int, typer.Option(min=2, help="that are moved to measure what changes")] = 500,
+    fitted: Annotated[int, typer.Option(min=100, help="that attributes and targets are fitted to")] = 8192,
     device: Device = "auto",
     *,
     as_json: AsJson = False,
@@ -139,7 +140,7 @@ def directions(
 
     ways = [] if by == "none" else [word.strip() for word in by.split(",")]
     latent_commands.directions(run, out, methods=ways, count=count, attributes=attribute or [], targets=target or [],
-                               keep=keep or [], judge=extractor, samples=samples, device=device,
+                               keep=keep or [], judge=extractor, samples=samples, fitted=fitted, device=device,
                                as_json=as_json)  # fmt: skip
 
 

@@ -178,6 +178,7 @@ def directions(
     keep: list[str],
     judge: str | None,
     samples: int,
+    fitted: int,
     device: str,
     as_json: bool,
 ) -> None:
@@ -197,15 +198,17 @@ def directions(
         for way in ways:
             found = METHODS[way](sampler, count)
             parts += [(f"{way} {i}", v, f"{s:.1%}") for i, (v, s) in enumerate(zip(*found, strict=True))]
-            advance(1)
+            advance(1.0)
         for name in attributes:
-            parts.append((name, steered(sampler, name), "steered"))
-            advance(1)
+            parts.append((name, steered(sampler, name, samples=fitted), "steered"))
+            advance(1.0)
         if targets:
-            for word, (plane, vector) in zip(targets, planes(sampler, targets, keep, network), strict=True):
+            for word, (plane, vector) in zip(
+                targets, planes(sampler, targets, keep, network, samples=fitted), strict=True
+            ):
                 beside = f", beside {', '.join(keep)}" if keep else ""
                 parts.append((f"plane {word}", vector, f"{plane.accuracy:.3f} right{beside}"))
-            advance(len(targets) + len(keep))
+            advance(float(len(targets) + len(keep)))
     kept = collected(parts, sampler)
     save_directions(file, kept)
     with view.bar("measuring", float(len(kept.names))) as advance:

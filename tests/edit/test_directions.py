@@ -96,14 +96,14 @@ def test_the_plane_between_two_gaussians_is_fishers() -> None:
     rng = torch.Generator().manual_seed(0)
     root = torch.tensor([[2.0, 0, 0], [0.5, 1, 0], [0, 0, 0.5]])
     mean = torch.tensor([1.0, 0.5, -0.3])
-    side = torch.arange(8_000) % 2 == 0
-    z = torch.randn(8_000, 3, generator=rng) @ root.T + torch.where(side[:, None], mean, -mean) + 1
+    side = torch.arange(4_000) % 2 == 0
+    z = torch.randn(4_000, 3, generator=rng) @ root.T + torch.where(side[:, None], mean, -mean) + 1
     plane = hyperplane(z, side, decay=0.0)
     expected = torch.linalg.solve(root @ root.T, mean)
     assert torch.dot(plane.normal, expected / expected.norm()) > 0.995
-    assert plane.offset == pytest.approx(float(plane.normal.sum()), abs=0.03)  # through the middle, (1, 1, 1)
+    assert plane.offset == pytest.approx(float(plane.normal.sum()), abs=0.05)  # through the middle, (1, 1, 1)
     apart = float((mean @ expected).sqrt())
-    assert plane.accuracy == pytest.approx(0.5 * (1 + math.erf(apart / math.sqrt(2))), abs=0.015)
+    assert plane.accuracy == pytest.approx(0.5 * (1 + math.erf(apart / math.sqrt(2))), abs=0.03)
 
 
 def test_a_side_without_samples_is_refused() -> None:

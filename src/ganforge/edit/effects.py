@@ -76,7 +76,7 @@ def effects(
     for vector, name in zip(vectors, names, strict=True):
         moved = edited(sampler, z, y, vector, [s for s in steps if s])
         found.append(effect(moved, still, judge, name=name, spread=float(spread)))
-        progress(1)
+        progress(1.0)
     return found
 
 

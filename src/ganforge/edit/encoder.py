@@ -75,7 +75,7 @@ def trained_encoder(
             loss.backward()
             optimizer.step()
             schedule.step()
-            progress(1)
+            progress(1.0)
     return E.eval().requires_grad_(False)
 
 
@@ -90,7 +90,7 @@ def encoder_for(sampler: Sampler, path: Path, *, steps: int = 2000, progress: Ca
         with safe_open(path, "pt") as file:
             if (file.metadata() or {}).get("of") == mark:
                 E.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-                progress(steps)
+                progress(float(steps))
                 return E.to(sampler.device).eval().requires_grad_(False)
     except (OSError, SafetensorError, RuntimeError):
         pass  # missing or broken: it is made anew

@@ -52,7 +52,7 @@ def planes(
     found = {}
     for word in dict.fromkeys([*wanted, *keep]):
         found[word] = hyperplane(z, sides(read, measured, judge, word))
-        progress(1)
+        progress(1.0)
     rows = []
     for word in wanted:
         others = [found[other].normal for other in keep if other != word]
