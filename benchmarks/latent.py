@@ -98,6 +98,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=10, help="directions of each method")
     parser.add_argument("--seeds", type=int, default=1000, help="samples that are moved")
+    parser.add_argument("--no-inversion", action="store_true", help="directions alone")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     for path in options.runs:
@@ -106,16 +107,17 @@ def main() -> None:
         print(f"{sampler.name} ({path})", flush=True)
         rows, vectors = measured_directions(sampler, judge, options.count, options.seeds)
         print("\n".join(map(line, rows)), flush=True)
-        found, picture = inversion(sampler, judge, path)
-        print("\n".join(f"  {key}: {value:.4g}" for key, value in found.items()), flush=True)
         name = sampler.name.partition("@")[0]
         machine = {k: v for k, v in environment(sampler.device).items() if k in ("cpu", "threads", "torch")}
-        record = {"model": sampler.name, "machine": machine, "directions": rows, "inversion": found}
+        record: dict[str, Any] = {"model": sampler.name, "machine": machine, "directions": rows}
         options.out.mkdir(parents=True, exist_ok=True)
+        if not options.no_inversion:
+            record["inversion"], picture = inversion(sampler, judge, path)
+            print("\n".join(f"  {key}: {value:.4g}" for key, value in record["inversion"].items()), flush=True)
+            save_png(options.out / f"{name}-inverted.png", grid(picture, 16), {"model": sampler.name})
         (options.out / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
         shown = strips(sampler, list(vectors[: len(STEERED)]), range(4), STEPS)
         save_png(options.out / f"{name}-steered.png", grid(shown, 20), {"model": sampler.name})
-        save_png(options.out / f"{name}-inverted.png", grid(picture, 16), {"model": sampler.name})
 
 
 if __name__ == "__main__":

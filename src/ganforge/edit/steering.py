@@ -29,12 +29,16 @@ def attribute_gradient(z: Float[Tensor, "N z"], values: Float[Tensor, " N"]) -> 
     return (z.double() * (values.double() - values.double().mean())[:, None]).mean(0)
 
 
-def steered(sampler: Sampler, name: str, *, samples: int = 8192, damping: float = 0.03) -> Float[Tensor, " z"]:
+def steered(sampler: Sampler, name: str, *, samples: int = 8192, damping: float = 0.01) -> Float[Tensor, " z"]:
     """The direction with the most of an attribute for the least change of the image.
 
     d ∝ (E[JᵀJ] + λ·tr E[JᵀJ]/D·I)⁻¹ E[∇a]: of all d with the same mean change of the pixels (and λ of the latent's own
     length) the one along which the attribute a grows fastest. A linear fit alone, λ = ∞, moves the attribute further,
     and takes along whatever comes with it among samples, such as the class.
+
+    Args:
+        samples: that the gradient is taken from.
+        damping: λ. The larger, the further the attribute moves, and the more often the class with it.
 
     Raises:
         RecipeError: for an attribute that there isn't.
