@@ -221,14 +221,20 @@ def directions(
     view.table(*effect_table(rows, kept.notes), {"file": str(file), "directions": records}, as_json=as_json)
 
 
+def moved(row: Effect, name: str) -> str:
+    """How much an attribute changes: in its unit, if it has one, and in standard deviations among samples."""
+    deviations = f"{row.in_deviations[name]:+.1f}σ"
+    return f"{row.changes[name]:+.2f} ({deviations})" if UNITS[name] else deviations
+
+
 def effect_table(rows: Sequence[Effect], notes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Heads and cells: changes from -2 to 2, in brackets in standard deviations among samples."""
+    """Heads and cells: changes from -2 to 2."""
     names = list(rows[0].changes)
     measured = [f"{n} {UNITS[n]}".strip() for n in names]
     heads = ["", "direction", *measured, "class kept", "always", "features", "how"]
     cells = []
     for i, (row, note) in enumerate(zip(rows, notes, strict=True)):
-        changes = [f"{row.changes[n]:+.2g} ({row.in_deviations[n]:+.1f}σ)" for n in names]
+        changes = [moved(row, n) for n in names]
         kept = ["" if share is None else f"{share:.3f}" for share in (row.class_kept, row.class_kept_throughout)]
         cells.append([str(i), row.name, *changes, *kept, f"{row.feature_distance:.2f}", note])
     return heads, cells
