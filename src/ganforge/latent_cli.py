@@ -108,6 +108,7 @@ def directions(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="x.safetensors, with x.png; default: in the run")
     ] = None,
+    *,
     by: Annotated[
         str, typer.Option(help="ways that need no names, with commas: activations, first_map, jacobian; or none")
     ] = "activations,first_map,jacobian",
@@ -123,7 +124,6 @@ def directions(
     samples: Annotated[int, typer.Option(min=2, help="that are moved to measure what changes")] = 500,
     fitted: Annotated[int, typer.Option(min=100, help="that attributes and targets are fitted to")] = 8192,
     device: Device = "auto",
-    *,
     as_json: AsJson = False,
 ) -> None:
     """Find directions of latent space, and measure what moving by two standard deviations either way changes.
