@@ -150,6 +150,7 @@ def invert(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="the picture, .png; the latents go into .npy beside it")
     ] = Path("invert.png"),
+    *,
     starts: Annotated[int, typer.Option(min=1, help="nearest samples that are descended from")] = 4,
     steps: Annotated[int, typer.Option(min=1, help="of descent")] = 200,
     features: Annotated[
@@ -157,7 +158,6 @@ def invert(
     ] = "none",
     extractor: Judge = None,
     device: Device = "auto",
-    *,
     encoder: Annotated[bool, typer.Option(help="start from an encoder's guess too; it is trained once")] = True,
     as_json: AsJson = False,
 ) -> None:
