@@ -17,6 +17,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 EVERYWHERE = [ROOT / "README.md", *PAGES]
 OPTIONS = {"--quick", "--full", "--all"}
+LATENT = {f"latent-{name}" for name in ("walk.gif", "field.png", "mix.png", "edit.png", "slant.png", "invert.png")}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FIGURE = re.compile(r"!\[[^\]]+\]\(figures/([^)\s]+)\)")
@@ -73,7 +74,7 @@ def test_the_contents_name_every_page() -> None:
 
 
 def test_figures_are_those_of_the_experiments_and_of_the_scripts() -> None:
-    known = {"augmentation.png"}.union(*map(plots, experiment_names()))
+    known = {"augmentation.png", *LATENT}.union(*map(plots, experiment_names()))
     found = {path.name: path.stat().st_size for path in (DOCS / "figures").glob("*.*")}
     assert set(found) == known, "make docs writes them"
     assert max(found.values()) < 150_000

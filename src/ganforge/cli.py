@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ganforge import latent_cli
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -337,6 +339,9 @@ def modes(
 
     measuring.bench_modes(remedies or [], sets.split(","), steps=steps, seeds=seeds, quick=quick, out=out,
                          as_json=as_json)  # fmt: skip
+
+
+latent_cli.register(app)
 
 
 def version(show: bool) -> None:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["lerp", "slerp"]
+__all__ = ["direction", "lerp", "slerp"]
 
 Latents = Float[Tensor, "*batch dim"]
 Share = Float[Tensor, "..."] | float | int
@@ -46,14 +46,15 @@ def _polar(x: Latents) -> tuple[Float[Tensor, "*batch 1"], Latents]:
     return largest * length, x / torch.where(length > 0, length, 1.0)
 
 
-def _direction(x: Latents) -> Latents:
+def direction(x: Latents) -> Latents:
+    """x/|x|, and 0 for 0; no length is too large or too small."""
     return _polar(x)[1]
 
 
 def _perpendicular(u: Latents) -> Latents:
     """The unit vector across u in the plane of u and the axis that u is farthest from; 0 in one dimension."""
     axis = torch.zeros_like(u).scatter_(-1, u.abs().argmin(-1, keepdim=True), 1.0)
-    return _direction(axis - (axis * u).sum(-1, keepdim=True) * u)
+    return direction(axis - (axis * u).sum(-1, keepdim=True) * u)
 
 
 def _across(u: Latents, v: Latents) -> tuple[Float[Tensor, "*batch 1"], Latents]:
@@ -63,8 +64,8 @@ def _across(u: Latents, v: Latents) -> tuple[Float[Tensor, "*batch 1"], Latents]
     """
     angle = 2 * torch.atan2(_norm(u - v), _norm(u + v))
     apart = v - (v * u).sum(-1, keepdim=True) * u
-    across = _direction(apart)
-    across = _direction(across - (across * u).sum(-1, keepdim=True) * u)  # what rounding left along u
+    across = direction(apart)
+    across = direction(across - (across * u).sum(-1, keepdim=True) * u)  # what rounding left along u
     aligned = _norm(apart) <= 8 * torch.finfo(u.dtype).eps
     return angle, torch.where(aligned, _perpendicular(u), across)
 
