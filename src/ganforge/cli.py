@@ -38,7 +38,8 @@ def train(
     ] = None,
     settings: Settings = None,
     data: Annotated[
-        str | None, typer.Option(help="mnist, a folder or an archive of images, Parquet, IDX, .npy or .npz")
+        str | None,
+        typer.Option(help="mnist, a folder or archive of images, Parquet, IDX, NumPy, or hf:owner/name"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="the run folder to make; default: runs/RECIPE")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; short for train.device")] = None,
@@ -172,7 +173,9 @@ def evaluate(
 
 @app.command()
 def data(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="a folder, an archive, Parquet, IDX or NumPy; or mnist")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="a folder, an archive, Parquet, IDX, NumPy; hf:owner/name; mnist")
+    ],
     sheet: Annotated[Path | None, typer.Option(help="write a contact sheet here: up to 100 images, as PNG")] = None,
     pack: Annotated[Path | None, typer.Option(help="don't look, but decode all of it into this packed set")] = None,
     settings: Annotated[

@@ -12,7 +12,7 @@ from ganforge import view
 from ganforge.bench import modes
 from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.crowd import Album, Maker, Progress
-from ganforge.data import NAMED, Source, open_source, pairing
+from ganforge.data import Source, is_named, open_source, pairing
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
@@ -244,7 +244,7 @@ def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Sou
     Raises:
         RecipeError: for images without any to compare them with.
     """
-    if what not in NAMED and not is_data(Path(what)):
+    if not is_named(what) and not is_data(Path(what)):
         sampler = load(what, device=device)
         parts = resolve(override(sourced(recipe_of(Path(what)), against), settings_for({"data.source": against}, [])))
         return sampler, parts["data"](), parts["judge"].values["extractor"]
