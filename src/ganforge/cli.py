@@ -130,6 +130,9 @@ def evaluate(
             "of your own (package.module:name) or an .onnx file; default: by the number of channels"
         ),
     ] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="clean or legacy: how inception, inception_pt and dinov2 resize images")
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
     ] = 0,
@@ -167,7 +170,7 @@ def evaluate(
     from ganforge import commands
 
     commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
-                      bootstrap=bootstrap, cache=cache, every=every, out=out,
+                      resize=resize, bootstrap=bootstrap, cache=cache, every=every, out=out,
                       scorecard=scorecard, device=device, as_json=as_json)  # fmt: skip
 
 

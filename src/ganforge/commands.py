@@ -142,6 +142,7 @@ def evaluate(
     samples: int,
     metrics: str | None,
     extractor: str | None,
+    resize: str | None = None,
     bootstrap: int,
     cache: bool,
     every: bool,
@@ -165,7 +166,8 @@ def evaluate(
         check_ending(scorecard)
     run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
-    judge = feature_extractor(extractor_name(source, extractor or own), device=str(device_named(device)))
+    name = extractor_name(source, extractor or own)
+    judge = feature_extractor(name, device=str(device_named(device)), resize=resize)
     options: dict[str, Any] = {
         "split": split or reporting_split(source),
         "samples": samples,
