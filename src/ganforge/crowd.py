@@ -20,10 +20,22 @@ from torch import Tensor
 
 from ganforge.data import Source, Split
 from ganforge.errors import DataError
-from ganforge.features import Extractor, Features, GaussianStatistics, RunningGaussian
+from ganforge.features import Extractor, Features, GaussianStatistics, RunningGaussian, from_all
 from ganforge.io.cache import keep, kept
 
-__all__ = ["SPLITS", "Album", "Crowd", "Maker", "Progress", "crowd", "floor", "generated", "pictured", "reference"]
+__all__ = [
+    "SPLITS",
+    "Album",
+    "Crowd",
+    "Maker",
+    "Progress",
+    "crowd",
+    "floor",
+    "gathered",
+    "generated",
+    "pictured",
+    "reference",
+]
 
 CHUNK = 500
 SPLITS = ("test", "held_out", "train")
@@ -157,6 +169,18 @@ def crowd(
 def generated(maker: Maker, extractor: Extractor, count: int, first: int = 0, **options: Any) -> Crowd:
     """Generated samples from the seeds first, first + 1, ...; the options are those of `crowd`."""
     return crowd(maker.batches(range(first, first + count)), extractor, count=count, **options)
+
+
+def gathered(mine: Crowd) -> Crowd:
+    """The samples of all processes of `torch.distributed`, in the order of their ranks, on each of them.
+
+    So each may judge its share: of N seeds, processes that take contiguous shares of them in order have together what
+    one has of all. Without any processes it is the crowd itself.
+    """
+    parts = from_all((mine.features, mine.logits, mine.images))
+    features, logits, images = zip(*parts, strict=True)
+    samples = [one for one in images if one is not None]
+    return Crowd(torch.cat(features), torch.cat(logits), images=torch.cat(samples) if samples else None)
 
 
 def shuffled(images: Split, seed: int) -> Tensor:

@@ -34,7 +34,7 @@ from ganforge.features.classifiers import Classifier, ClassifierFeatures, Stacke
 from ganforge.features.clip import ClipFeatures
 from ganforge.features.dinov2 import DinoFeatures
 from ganforge.features.extractor import Extractor, Features, PixelFeatures, PointFeatures
-from ganforge.features.gaussian import GaussianStatistics, RunningGaussian
+from ganforge.features.gaussian import GaussianStatistics, RunningGaussian, from_all
 from ganforge.features.inception import InceptionFeatures
 from ganforge.features.own import ModuleFeatures, OnnxFeatures, own_extractor
 
@@ -56,6 +56,7 @@ __all__ = [
     "StackedFeatures",
     "extractor",
     "extractor_for",
+    "from_all",
     "load_classifier",
 ]
 
