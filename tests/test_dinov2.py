@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganforge import commands
 from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.features import DinoFeatures, Extractor, extractor, weights
 from ganforge.features.dinov2 import loaded, pillow_bicubic, positions
@@ -70,6 +71,42 @@ def test_what_it_says_of_itself_and_what_it_takes(file: Path) -> None:
     assert (
         0 < float((clean(x).features - judge(x).features).abs().max()) < 0.5
     )  # but for the rounding they are the same
+
+
+def test_the_resizing_is_chosen_and_named_in_the_result(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GANFORGE_DINOV2", str(file))
+    np.save(tmp_path / "a.npy", noise(20, 28, 28, 3).numpy())
+    rest = {"split": "train", "samples": 5, "metrics": "frechet_distance", "bootstrap": 0, "cache": False}
+    more = {"every": False, "out": None, "scorecard": None, "device": "cpu", "as_json": True}
+    found = {}
+    for resize in (None, "legacy", "clean"):
+        options = {"extractor": "dinov2", "resize": resize}
+        commands.evaluate(str(tmp_path / "a.npy"), str(tmp_path / "a.npy"), **rest, **more, **options)
+        found[resize] = json.loads(capsys.readouterr().out)
+    assert [r["extractor"]["resize"] for r in found.values()] == ["legacy", "legacy", "clean"]
+    assert found[None]["figures"] == found["legacy"]["figures"] != found["clean"]["figures"]
+    assert found["clean"]["protocol"].startswith("dinov2_width128_clean@")
+    assert extractor("dinov2_clean", resize="clean").name == extractor("dinov2_clean").name
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "clip",
+            "nothing to 'clip', which has one way; two have inception, inception_pt, .*dinov2_clean",
+        ),
+        ("mnist", "resize = 'legacy' means nothing to 'mnist'"),
+        ("my.package:judge", "which resizes by itself: leave it out"),
+        ("dinov2_clean", "resize = 'legacy' contradicts 'dinov2_clean', which says resize = 'clean'"),
+        ("dinov3", "did you mean 'dinov2'"),
+    ],
+)
+def test_a_resizing_that_there_is_not_is_a_sentence(name: str, words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        extractor(name, resize="legacy")
 
 
 def test_legacy_resizing_is_pillows_of_a_whole_picture() -> None:

@@ -1,15 +1,18 @@
 """The table of figures: only what is asked for is computed, and the intervals of what can be resampled."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from ganforge import figures as module
-from ganforge.crowd import Album, Crowd
-from ganforge.data import TOYS
+from ganforge.crowd import Album, Crowd, generated, reference
+from ganforge.data import TOYS, open_source
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate
 from ganforge.features import extractor
-from ganforge.figures import MEANINGS, METRICS, Subject, compare, intervals, names_for, needs_samples
+from ganforge.figures import MEANINGS, METRICS, Subject, compare, intervals, names_for, needs_images, needs_samples
+from ganforge.metrics import pyramid_distances
 
 IMAGES = Subject(classes=tuple("ab"))
 MANY = Subject(classes=tuple(map(str, range(200))))
@@ -50,7 +53,8 @@ def test_every_figure_belongs_to_one_row_and_says_what_it_means() -> None:
 
 def test_the_mean_and_the_covariance_are_enough_for_the_frechet_distance_alone() -> None:
     assert not needs_samples(["frechet_distance"])
-    assert all(needs_samples([name]) for name in MEANINGS.keys() - {"frechet_distance"})
+    others = MEANINGS.keys() - {"frechet_distance"}
+    assert all(needs_samples([name]) != needs_images([name]) for name in others)  # features, or the images themselves
     sides = {"real": cloud(60, 0), "fake": cloud(60, 1)}
     bare = {side: Crowd(torch.empty(0, 6), torch.empty(0, 0), c.statistics) for side, c in sides.items()}
     names = ["frechet_distance"]
@@ -131,3 +135,18 @@ def test_some_figures_are_only_for_those_who_ask() -> None:
     copied = compare(real=real, fake=real, subject=Subject(), names=asked)
     assert copied["authenticity"] == 0
     assert copied["cosine_distance"] < 1e-6
+
+
+def test_the_distance_of_pyramids_looks_at_the_images_themselves(tmp_path: Path) -> None:
+    source, judge = open_source(source="mnist"), extractor("mnist")
+    options = {"samples": 20, "metrics": ["pyramid_distance", "frechet_distance"], "cache": tmp_path}
+    record, again = (evaluate(Album(source), source, judge, **options) for _ in range(2))
+    assert again["cached"]  # the features; the images are read
+    assert again["figures"] == record["figures"]
+    real, fake = reference(source, "test", judge, 20, images_too=True), generated(Album(source), judge, 20, images=True)
+    assert record["figures"]["pyramid_distance"] == pyramid_distances(real=real.images, fake=fake.images)[28]
+    assert 0 < record["floor"]["pyramid_distance"] < 400
+    assert "pyramid_distance" not in names_for(IMAGES)
+    assert evaluate(Album(source), source, judge, samples=40, metrics=["precision"])["figures"].keys() == {"precision"}
+    with pytest.raises(RecipeError, match="pyramid_distance needs images, which isn't so here"):
+        names_for(POINTS, ["pyramid_distance"])

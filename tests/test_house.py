@@ -178,6 +178,7 @@ def test_nothing_optional_is_loaded() -> None:
         "scipy",
         "sklearn",
         "pyarrow",
+        "huggingface_hub",
         "beartype",
         "torchmetrics",
         "onnxruntime",

@@ -40,7 +40,8 @@ def train(
     ] = None,
     settings: Settings = None,
     data: Annotated[
-        str | None, typer.Option(help="mnist, a folder or an archive of images, Parquet, IDX, .npy or .npz")
+        str | None,
+        typer.Option(help="mnist, a folder or archive of images, Parquet, IDX, NumPy, or hf:owner/name"),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="the run folder to make; default: runs/RECIPE")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps; short for train.device")] = None,
@@ -154,6 +155,9 @@ def evaluate(
             "of your own (package.module:name) or an .onnx file; default: by the number of channels"
         ),
     ] = None,
+    resize: Annotated[
+        str | None, typer.Option(help="clean or legacy: how inception, inception_pt and dinov2 resize images")
+    ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
     ] = 0,
@@ -191,13 +195,15 @@ def evaluate(
     from ganforge import commands
 
     commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
-                      bootstrap=bootstrap, cache=cache, every=every, out=out,
+                      resize=resize, bootstrap=bootstrap, cache=cache, every=every, out=out,
                       scorecard=scorecard, device=device, as_json=as_json)  # fmt: skip
 
 
 @app.command()
 def data(
-    path: Annotated[str, typer.Argument(metavar="PATH", help="a folder, an archive, Parquet, IDX or NumPy; or mnist")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="a folder, an archive, Parquet, IDX, NumPy; hf:owner/name; mnist")
+    ],
     sheet: Annotated[Path | None, typer.Option(help="write a contact sheet here: up to 100 images, as PNG")] = None,
     pack: Annotated[Path | None, typer.Option(help="don't look, but decode all of it into this packed set")] = None,
     settings: Annotated[

@@ -11,7 +11,7 @@ from typing import Any
 from ganforge import tradeoff as curve
 from ganforge import view
 from ganforge.crowd import Album, Maker, Progress
-from ganforge.data import NAMED, Source, open_source, pairing
+from ganforge.data import Source, is_named, open_source, pairing
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
@@ -143,6 +143,7 @@ def evaluate(
     samples: int,
     metrics: str | None,
     extractor: str | None,
+    resize: str | None = None,
     bootstrap: int,
     cache: bool,
     every: bool,
@@ -166,7 +167,8 @@ def evaluate(
         check_ending(scorecard)
     run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
-    judge = feature_extractor(extractor_name(source, extractor or own), device=str(device_named(device)))
+    name = extractor_name(source, extractor or own)
+    judge = feature_extractor(name, device=str(device_named(device)), resize=resize)
     options: dict[str, Any] = {
         "split": split or reporting_split(source),
         "samples": samples,
@@ -266,7 +268,7 @@ def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Sou
     Raises:
         RecipeError: for images without any to compare them with.
     """
-    if what not in NAMED and not is_data(Path(what)):
+    if not is_named(what) and not is_data(Path(what)):
         sampler = load(what, device=device)
         parts = resolve(override(sourced(recipe_of(Path(what)), against), settings_for({"data.source": against}, [])))
         return sampler, parts["data"](), parts["judge"].values["extractor"]

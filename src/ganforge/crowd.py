@@ -12,18 +12,30 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from ganforge.data import Source, Split
 from ganforge.errors import DataError
-from ganforge.features import Extractor, Features, GaussianStatistics, RunningGaussian
+from ganforge.features import Extractor, Features, GaussianStatistics, RunningGaussian, from_all
 from ganforge.io.cache import keep, kept
 
-__all__ = ["SPLITS", "Album", "Crowd", "Maker", "Progress", "crowd", "floor", "generated", "pictured", "reference"]
+__all__ = [
+    "SPLITS",
+    "Album",
+    "Crowd",
+    "Maker",
+    "Progress",
+    "crowd",
+    "floor",
+    "gathered",
+    "generated",
+    "pictured",
+    "reference",
+]
 
 CHUNK = 500
 SPLITS = ("test", "held_out", "train")
@@ -43,6 +55,7 @@ class Crowd:
         known: the statistics, where they were kept.
         digest: 12 hex digits of the real samples' SHA-256; "" where taking it would have cost a second reading.
         cached: read from the cache and not computed.
+        images: the samples themselves, (M, C, H, W), uint8; None where no figure needs them.
     """
 
     features: Float[Tensor, "N D"]
@@ -50,6 +63,7 @@ class Crowd:
     known: GaussianStatistics | None = None
     digest: str = ""
     cached: bool = False
+    images: Num[Tensor, "M ..."] | None = None
 
     @property
     def count(self) -> int:
@@ -126,21 +140,47 @@ class Album:
             yield torch.cat(found)[torch.cat(places).argsort()]
 
 
-def crowd(batches: Iterable[Tensor], extractor: Extractor, *, count: int, progress: Progress | None = None) -> Crowd:
-    """The features of one batch or more, images as uint8; `progress` hears of the share that each batch is."""
+def crowd(
+    batches: Iterable[Tensor],
+    extractor: Extractor,
+    *,
+    count: int,
+    images: bool = False,
+    progress: Progress | None = None,
+) -> Crowd:
+    """The features of one batch or more, images as uint8; `progress` hears of the share that each batch is.
+
+    Args:
+        images: keep the samples themselves too.
+    """
     found: list[Features] = []
+    kept_images: list[Tensor] = []
     for batch in batches:
         found.append(extractor(batch))
+        if images:
+            kept_images.append(batch.cpu())
         if progress:
             progress(len(batch) / count)
-    return Crowd(torch.cat([f.features for f in found]).cpu(), torch.cat([f.logits for f in found]).cpu())
+    samples = torch.cat(kept_images) if kept_images else None
+    features, logits = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
+    return Crowd(features, logits, images=samples)
 
 
-def generated(
-    maker: Maker, extractor: Extractor, count: int, first: int = 0, progress: Progress | None = None
-) -> Crowd:
-    """Generated samples from the seeds first, first + 1, ..."""
-    return crowd(maker.batches(range(first, first + count)), extractor, count=count, progress=progress)
+def generated(maker: Maker, extractor: Extractor, count: int, first: int = 0, **options: Any) -> Crowd:
+    """Generated samples from the seeds first, first + 1, ...; the options are those of `crowd`."""
+    return crowd(maker.batches(range(first, first + count)), extractor, count=count, **options)
+
+
+def gathered(mine: Crowd) -> Crowd:
+    """The samples of all processes of `torch.distributed`, in the order of their ranks, on each of them.
+
+    So each may judge its share: of N seeds, processes that take contiguous shares of them in order have together what
+    one has of all. Without any processes it is the crowd itself.
+    """
+    parts = from_all((mine.features, mine.logits, mine.images))
+    features, logits, images = zip(*parts, strict=True)
+    samples = [one for one in images if one is not None]
+    return Crowd(torch.cat(features), torch.cat(logits), images=torch.cat(samples) if samples else None)
 
 
 def shuffled(images: Split, seed: int) -> Tensor:
@@ -178,6 +218,7 @@ def pictured(
     split: str = "",
     cache: Path | None = None,
     whole: bool = True,
+    images_too: bool = False,
     progress: Progress | None = None,
 ) -> Crowd:
     """The features of the images of those numbers, in the order of the numbers; from the cache, where they are there.
@@ -186,11 +227,13 @@ def pictured(
         split: what they are called; part of the key.
         cache: the folder where features are kept; None computes them.
         whole: the features themselves are needed; else the statistics do.
+        images_too: the images themselves are needed.
     """
     index = index.sort().values
     kept_here = cache if extractor.digest != "none" else None
     if not len(index) or not (kept_here or small(images, index)):
-        return crowd(chunks(images, index), extractor, count=max(len(index), 1), progress=progress)
+        most = max(len(index), 1)
+        return crowd(chunks(images, index), extractor, count=most, images=images_too, progress=progress)
     from_files = 0.5 if images.tensor is None else 0.0  # reading is work where files are decoded
 
     def heard(share: float) -> Progress | None:
@@ -201,8 +244,9 @@ def pictured(
     if place and (known := remembered(place, whole=whole, digest=digest[:12])):
         if progress:
             progress(1.0 - from_files)
-        return known
-    found = crowd(held or chunks(images, index), extractor, count=len(index), progress=heard(1.0 - from_files))
+        return replace(known, images=torch.cat(held or [*chunks(images, index)])) if images_too else known
+    batches, rest = held or chunks(images, index), heard(1.0 - from_files)
+    found = crowd(batches, extractor, count=len(index), images=images_too, progress=rest)
     if place:
         remember(place, found)
     return replace(found, digest=digest[:12])
@@ -241,17 +285,8 @@ def remembered(place: Path, *, whole: bool, digest: str) -> Crowd | None:
     return Crowd(features, logits, statistics, digest, cached=True)
 
 
-def reference(
-    source: Source,
-    split: str,
-    extractor: Extractor,
-    count: int,
-    *,
-    cache: Path | None = None,
-    whole: bool = True,
-    progress: Progress | None = None,
-) -> Crowd:
-    """Real images of a split, at most `count`, none twice.
+def reference(source: Source, split: str, extractor: Extractor, count: int, **options: Any) -> Crowd:
+    """Real images of a split, at most `count`, none twice; the options are those of `pictured`.
 
     Raises:
         DataError: if the source has no such split.
@@ -260,21 +295,14 @@ def reference(
     if images is None:
         there = ", ".join(s for s in SPLITS if getattr(source, s) is not None)
         raise DataError(f"{source.name} has no split {split!r}; it has: {there}")
-    index = shuffled(images, seed=0)[:count]
-    return pictured(images, index, extractor, split=split, cache=cache, whole=whole, progress=progress)
+    return pictured(images, shuffled(images, seed=0)[:count], extractor, split=split, **options)
 
 
-def floor(
-    source: Source,
-    split: str,
-    extractor: Extractor,
-    count: int,
-    *,
-    cache: Path | None = None,
-    whole: bool = True,
-    progress: Progress | None = None,
-) -> Crowd:
-    """Real training images to stand where fakes do, at most `count`; never those of the reference itself."""
+def floor(source: Source, split: str, extractor: Extractor, count: int, **options: Any) -> Crowd:
+    """Real training images to stand where fakes do, at most `count`; never those of the reference itself.
+
+    The options are those of `pictured`.
+    """
     taken = count if split == "train" else 0
     index = shuffled(source.train, seed=0 if taken else 1)[taken : taken + count]
-    return pictured(source.train, index, extractor, split="floor", cache=cache, whole=whole, progress=progress)
+    return pictured(source.train, index, extractor, split="floor", **options)

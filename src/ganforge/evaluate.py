@@ -11,7 +11,7 @@ from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, ref
 from ganforge.data import Mixture, Source
 from ganforge.errors import RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
-from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_samples, resampled
+from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_images, needs_samples, resampled
 
 __all__ = [
     "Standard",
@@ -96,6 +96,11 @@ class Standard:
         """The name under which figures can be compared."""
         return protocol(self.extractor, self.real.count, self.split)
 
+    def made(self, maker: Maker, progress: Progress | None = None) -> Crowd:
+        """As many of a maker's samples as there are real images."""
+        count, images = self.real.count, needs_images(self.names)
+        return generated(maker, self.extractor, count, images=images, progress=progress)
+
     @property
     def cached(self) -> bool:
         """Whether no real image had to pass the network."""
@@ -165,9 +170,9 @@ def standard(
     names = names_for(subject, metrics)
     again = resampled(names) if bootstrap else []
     whole = whole or needs_samples(names) or bool(again)
-    half = part(progress, 0.5)
-    real = reference(source, split, extractor, samples, cache=cache, whole=whole, progress=half)
-    train = floor(source, split, extractor, real.count, cache=cache, whole=whole, progress=half)
+    keeping: dict[str, Any] = {"cache": cache, "whole": whole, "images_too": needs_images(names)}
+    real = reference(source, split, extractor, samples, **keeping, progress=part(progress, 0.5))
+    train = floor(source, split, extractor, real.count, **keeping, progress=part(progress, 0.5))
     return Standard(extractor, split, subject, names, real, train)
 
 
@@ -203,28 +208,24 @@ def verdict(
     source: Source,
     extractor: Extractor,
     *,
-    split: str = "test",
     samples: int = 10_000,
-    metrics: Sequence[str] | None = None,
     bootstrap: int = 0,
-    whole: bool = False,
-    cache: Path | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Verdict:
     """What `evaluate` returns, and the features behind it.
 
     Args:
         samples: at most so many of either side.
-        metrics: the figures to take, by name; None for all that there are.
         bootstrap: resamples behind `intervals`; 0 for none.
-        whole: keep the features themselves, whatever the figures need.
-        cache: the folder where what the network says of real images is kept; None computes it.
+
+    The other options are those of `standard`: `split`, `metrics`, `whole`, `cache`.
     """
     started = time.perf_counter()
     count = min(samples, sampler.most or samples)
-    options: dict[str, Any] = {"split": split, "samples": count, "metrics": metrics, "bootstrap": bootstrap}
-    against = standard(source, extractor, **options, whole=whole, cache=cache, progress=part(progress, 0.4))
-    fake = generated(sampler, extractor, against.real.count, progress=part(progress, 0.3))
+    more: dict[str, Any] = {"samples": count, "bootstrap": bootstrap, "progress": part(progress, 0.4)}
+    against = standard(source, extractor, **more, **options)
+    fake = against.made(sampler, part(progress, 0.3))
     record = against.record(sampler, fake, bootstrap=bootstrap, progress=part(progress, 0.3))
     return Verdict(record | {"seconds": round(time.perf_counter() - started, 2)}, against, fake)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganforge.crowd import Progress, generated
+from ganforge.crowd import Progress
 from ganforge.errors import CheckpointError, DataError
 from ganforge.evaluate import Standard
 from ganforge.experiments.frame.plots import FAKE, REAL, panels
@@ -123,7 +123,7 @@ def judged(path: Path, standard: Standard, *, bootstrap: int, device: str, progr
     """The judgement of one checkpoint."""
     started = time.perf_counter()
     sampler = load(path, device=device)
-    fake = generated(sampler, standard.extractor, standard.real.count, progress=lambda done: progress(done / 2))
+    fake = standard.made(sampler, lambda done: progress(done / 2))
     row = standard.record(sampler, fake, bootstrap=bootstrap, progress=lambda done: progress(done / 2))
     return {"model": sampler.name, **row, "seconds": round(time.perf_counter() - started, 2)}
 

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from ganforge.metrics import (
     manifold_scores,
     memorisation,
     mode_coverage,
+    pyramid_distances,
     sliced_distance,
 )
 
@@ -34,6 +36,7 @@ __all__ = [
     "compare",
     "intervals",
     "names_for",
+    "needs_images",
     "needs_samples",
     "resampled",
 ]
@@ -77,6 +80,7 @@ class Metric:
         fits: whether it has that.
         spreads: figure -> the name of the one that says how sure it is.
         statistics_only: mean and covariance of the features are enough.
+        images: the images themselves are looked at.
         resampled: the figures whose interval may be taken by resampling.
         asked: only for those who ask for it by name.
     """
@@ -87,6 +91,7 @@ class Metric:
     fits: Callable[[Subject], bool] = lambda subject: True
     spreads: tuple[tuple[str, str], ...] = ()
     statistics_only: bool = False
+    images: bool = False
     resampled: tuple[str, ...] = ()
     asked: bool = False
 
@@ -144,6 +149,13 @@ def copies(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     return figures(
         ("authenticity", "cosine_distance"), lambda: memorisation(training=real.features, fake=fake.features)
     )
+
+
+def pyramid(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The sliced Wasserstein distance of patches, mean over the levels."""
+
+    a, b = (torch.empty(0, 0, 0, 0) if crowd.images is None else crowd.images for crowd in (real, fake))
+    return figures(("pyramid_distance",), lambda: (mean(pyramid_distances(real=a, fake=b).values()),))
 
 
 def score(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
@@ -216,6 +228,15 @@ METRICS = (
             "cosine_distance": "from the most similar real image (MiFID's); near 0 for copies",
         },
         copies,
+        asked=True,
+    ),
+    Metric(
+        {"pyramid_distance": "lower is better; of patches, mean over the levels of a Laplacian pyramid, times 1000"},
+        pyramid,
+        needs="images",
+        fits=lambda subject: not subject.points,
+        statistics_only=True,
+        images=True,
         asked=True,
     ),
     Metric(
@@ -298,6 +319,11 @@ def mistake(name: str, fitting: Sequence[str]) -> str:
 def needs_samples(names: Sequence[str]) -> bool:
     """Whether one of these figures looks at single samples, and not at their mean and covariance alone."""
     return any(not metric.statistics_only for metric in METRICS if metric.meanings.keys() & set(names))
+
+
+def needs_images(names: Sequence[str]) -> bool:
+    """Whether one of these figures looks at the images themselves."""
+    return any(metric.images for metric in METRICS if metric.meanings.keys() & set(names))
 
 
 def compare(

@@ -25,6 +25,7 @@ from ganforge.evaluate import (
 from ganforge.events import Diagnosis, Healed, Judgement, Stage
 from ganforge.features import Extractor, extractor
 from ganforge.inheritance import take_weights
+from ganforge.io.cache import cache_folder
 from ganforge.io.checkpoint import load_checkpoint, save_checkpoint
 from ganforge.io.folder import EventWriter, RunFolder, environment
 from ganforge.io.report import write_report
@@ -149,7 +150,8 @@ class Run:
         best = load(self.folder.path, device=str(self.plan.device))
         split = reporting_split(self.plan.source)
         yield Stage(f"evaluating on the {split.replace('_', '-')} images")
-        record = evaluate(best, self.plan.source, self.extractor, split=split, samples=self.plan.judging.final)
+        options: dict[str, Any] = {"split": split, "samples": self.plan.judging.final, "cache": cache_folder()}
+        record = evaluate(best, self.plan.source, self.extractor, **options)
         record |= {"final": True, "model": best.name, "images": self.state.images}
         self.folder.append("evaluations", record)
         yield Judgement(record, best=True, final=True)

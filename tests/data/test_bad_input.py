@@ -17,6 +17,7 @@ from PIL import Image
 from ganforge import commands
 from ganforge.data import members as of_members
 from ganforge.data import open_source
+from ganforge.data import spill as of_spill
 from ganforge.data.survey import survey
 from ganforge.errors import DataError
 
@@ -151,7 +152,8 @@ def test_no_file_of_an_archive_may_be_a_bomb(tmp_path: Path, monkeypatch: pytest
 def test_a_compressed_tar_must_fit(tmp_path: Path, sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(shutil.make_archive(str(tmp_path / "x"), "gztar", sound))
     assert len(open_source(source=str(path), held_out=0).train) == SOUND
-    monkeypatch.setattr(of_members, "KEPT", 10_000)
+    monkeypatch.setattr(of_spill, "MOST", 10_000)
+    path.touch()
     with pytest.raises(DataError, match=r"x\.tar\.gz' cannot be read as an archive \(it unpacks to more than"):
         open_source(source=str(path))
 

@@ -1,8 +1,10 @@
 """Folders and archives as they come: labels, splits, broken files, and names that climb."""
 
+import gc
 import json
 import os
 import tarfile
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganforge.data import Source, open_source
+from ganforge.data import Source, open_source, spill
 from ganforge.data.members import members
 from ganforge.errors import DataError
 
@@ -223,3 +225,37 @@ def test_a_bomb_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)  # 64 pixels are more than twice of it
     with pytest.raises(DataError, match=r"0\.png.*decompression bomb"):
         opened(folder)
+
+
+def test_a_compressed_tar_is_unpacked_once_to_a_file_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    gc.collect()  # what other tests hold no more
+    monkeypatch.setattr(spill, "CURRENT", weakref.WeakValueDictionary())
+    paths = [tarred(".tar.gz")(filled(tmp_path / name, ["1.png", "2.png"])) for name in ("a", "b")]
+    found = [member for path in paths for member in members(path)]
+    (held,) = {member.spill for member in found}
+    assert [m.read() for m in found] == [(tmp_path / m.name).read_bytes() for m in found]
+    size = held.size
+    assert size == sum(len(member.read()) for member in found)
+    assert not [member for member in found if member.content]
+    assert [m.read() for m in members(paths[0])] == [m.read() for m in found[:2]]
+    assert held.size == size  # not unpacked again
+    shade(tmp_path / "a", "3.png", 9)
+    tarred(".tar.gz")(tmp_path / "a")
+    assert len(members(paths[0])) == 3  # another archive of that name
+    assert held.size > size
+    assert list((tmp_path / "cache").rglob("*")) == [tmp_path / "cache" / "ganforge"]
+    file = held.file
+    del held, found
+    gc.collect()
+    assert file.closed
+    assert not spill.CURRENT
+
+
+def test_where_the_cache_cannot_be_written_the_folder_for_temporary_files_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(spill, "CURRENT", weakref.WeakValueDictionary())
+    assert len(opened(tarred(".tar.gz")(filled(tmp_path / "a", ["1.png", "2.png"])), held_out=0).train) == 2

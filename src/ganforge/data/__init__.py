@@ -5,7 +5,7 @@ from ganforge.data.images import Array, Source
 from ganforge.data.mixture import Mixture
 from ganforge.data.pairs import pairing
 from ganforge.data.points import TOYS
-from ganforge.data.source import NAMED, open_source
+from ganforge.data.source import NAMED, is_named, open_source
 from ganforge.data.split import Split, Stream
 from ganforge.data.stream import ImageStream
 
@@ -22,6 +22,7 @@ __all__ = [
     "Split",
     "Stream",
     "endless",
+    "is_named",
     "open_source",
     "pairing",
 ]

@@ -25,6 +25,7 @@ from ganforge.data.packed import INDEX, check, is_pack, open_pack
 from ganforge.data.packing import fill
 from ganforge.data.pairs import Paired
 from ganforge.data.shards import expanded
+from ganforge.data.spill import cache_base
 from ganforge.errors import DataError
 
 try:
@@ -45,10 +46,8 @@ Settings = dict[str, int | None]
 
 def home() -> Path | None:
     """Where copies lie: $XDG_CACHE_HOME/ganforge/packs, by default below ~/.cache; None where nobody is at home."""
-    try:
-        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganforge" / "packs"
-    except RuntimeError:
-        return None
+    base = cache_base()
+    return base and base / "packs"
 
 
 def identity(path: Path) -> str:

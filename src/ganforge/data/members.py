@@ -1,4 +1,7 @@
-"""The files of a folder or of an archive, by their names, each read whole when it is wanted; nothing is unpacked."""
+"""The files of a folder or of an archive, by their names, each read whole when it is wanted.
+
+Only a compressed tar, which can't be read but from its beginning, is unpacked: to a file that goes with the process.
+"""
 
 import os
 import tarfile
@@ -10,6 +13,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from ganforge.data.spill import Extent, Spill, shared
 from ganforge.errors import DataError
 
 __all__ = ["ARCHIVES", "Member", "first_names", "is_archive", "members", "unwrapped"]
@@ -18,7 +22,6 @@ BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, R
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 BLOCK = 512  # bytes of a tar's header; of zeros, its end
 LARGEST = 2**30  # bytes of one file in an archive: beyond it is no image but a bomb
-KEPT = 8 * 2**30  # bytes of a compressed tar, which can only be read from its beginning
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Member:
         name: its path there, with slashes.
         offset: where its bytes begin in a tar archive that isn't compressed.
         size: how many they are.
-        content: they themselves, of an archive that can only be read from its beginning.
+        content: they themselves, where they came with the name.
+        spill: the file that they were unpacked to, at the offset.
     """
 
     place: Path
@@ -38,6 +42,7 @@ class Member:
     offset: int | None = None
     size: int = 0
     content: bytes | None = None
+    spill: Spill | None = None
 
     def __str__(self) -> str:
         return str(self.place / self.name)
@@ -47,6 +52,8 @@ class Member:
         try:
             if self.content is not None:
                 return self.content
+            if self.spill is not None:
+                return self.spill.read(Extent(self.name, self.offset or 0, self.size))
             if self.offset is not None:
                 with self.place.open("rb") as file:
                     file.seek(self.offset)
@@ -138,7 +145,7 @@ def in_zip(path: Path) -> Iterator[Member]:
 
 
 def in_tar(path: Path) -> Iterator[Member]:
-    """Files of a tar archive; where it is compressed, with their contents."""
+    """Files of a tar archive; where it is compressed, unpacked."""
     try:
         archive = tarfile.open(path, "r:")  # noqa: SIM115, closed below
     except tarfile.ReadError:
@@ -155,16 +162,21 @@ def in_tar(path: Path) -> Iterator[Member]:
 
 
 def in_compressed_tar(path: Path) -> Iterator[Member]:
-    """Files with their contents; RuntimeError if they are too many to keep."""
-    kept = 0
+    """Files of a tar that can only be read from its beginning, unpacked; RuntimeError if they are too large."""
+    spill = shared()
+    for name, offset, size in spill.files(path, spilt(path, spill)):
+        yield Member(path, name, offset, size, spill=spill)
+
+
+def spilt(path: Path, spill: Spill) -> Iterator[Extent]:
+    """The files of a compressed tar, one after the other, as they are unpacked."""
     with tarfile.open(path, "r:*") as archive:
         for entry in archive:
-            kept += entry.size
-            if entry.size > LARGEST or kept > KEPT:
-                raise RuntimeError(f"it unpacks to more than {KEPT >> 30} GiB, or a file of it to more than 1 GiB")
+            if entry.size > LARGEST:
+                raise RuntimeError("it unpacks to more than 1 GiB in one file")
             content = archive.extractfile(entry) if entry.isfile() else None
             if content is not None:
-                yield Member(path, clean(entry.name), content=content.read())
+                yield spill.add(clean(entry.name), content, entry.size)
 
 
 def clean(name: str) -> str:

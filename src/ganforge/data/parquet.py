@@ -37,7 +37,7 @@ def is_parquet(path: Path) -> bool:
 
 def split_of(file: Path) -> str:
     """The split that a file's name begins with ("train-00000-of-00002.parquet"), or that of its folder; else train."""
-    words = (file.name.split("-")[0].split(".")[0].lower(), file.parent.name.lower())
+    words = (file.name.split("-")[0].split(".")[0].lower(), file.parent.name.lower().removeprefix("partial-"))
     return next((PARTS[word] for word in words if word in PARTS), "train")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ganforge.data import folder, parquet, shards
+from ganforge.data import folder, hub, parquet, shards
 from ganforge.data.array import is_array, open_array
 from ganforge.data.cache import Settings, cached, find
 from ganforge.data.cifar import is_cifar, open_cifar
@@ -23,7 +23,7 @@ from ganforge.data.split import Split
 from ganforge.data.table import is_table, open_table
 from ganforge.errors import DataError
 
-__all__ = ["NAMED", "listed", "open_source"]
+__all__ = ["NAMED", "is_named", "listed", "open_source", "place_of"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of size, channels, held_out."""
@@ -41,8 +41,18 @@ FORMATS: tuple[tuple[Callable[[Path], bool], Callable[..., Source]], ...] = (
 
 CHOICES = (
     f"{', '.join(map(repr, NAMED))}, a folder or a zip or tar archive of images, Parquet or IDX files, "
-    "WebDataset shards, CIFAR's own files, a .npy/.npz array, a packed set, or a .csv of points"
+    "WebDataset shards, CIFAR's own files, a .npy/.npz array, a packed set, a .csv of points, or hf:owner/name"
 )
+
+
+def is_named(source: str) -> bool:
+    """Whether this is a name and no path: of a set in the package, or of one on the hub."""
+    return source in NAMED or hub.on_hub(source)
+
+
+def place_of(source: str) -> Path:
+    """Where a source lies; one of the Hugging Face hub is downloaded first, if the hub's cache hasn't got it."""
+    return hub.fetched(source) if hub.on_hub(source) else Path(source).expanduser()
 
 
 def open_source(
@@ -87,7 +97,7 @@ def open_source(
     files (in a folder, or one), CIFAR's own, a NumPy array. Labels come from a `dataset.json`, from files beside the
     images in an archive (.cls, or .json: WebDataset), else from the folders. Images are cropped to their central square
     and resized with antialiasing; 2,000 files or more are packed once into the user's cache, fewer are held in memory.
-    A table (.csv, .tsv) holds points.
+    A table (.csv, .tsv) holds points. hf:owner/name is a data set of the Hugging Face hub.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
@@ -95,14 +105,15 @@ def open_source(
     'mnist: 50,000 training images of 1×28×28, 10,000 held out, 10,000 for testing, 10 classes'
     """
     fit: Settings = {"size": size, "channels": channels, "held_out": held_out}
-    return facing(_opened(source, fit, pairs, memory=memory, cache=cache), pairs, domain)
+    found = _opened(source, fit, pairs, memory=memory, cache=cache)
+    return facing(dataclasses.replace(found, name=source) if hub.on_hub(source) else found, pairs, domain)
 
 
 def _opened(source: str, fit: Settings, pairs: Pairing | None, *, memory: float, cache: float) -> Source:
     """The source, by its name or by looking at its path."""
     if source in NAMED:
         return NAMED[source](**fit)
-    path = Path(source).expanduser()
+    path = place_of(source)
     try:
         if (opener := format_of(path)) is not None:
             return opener(path, **fit)

@@ -22,7 +22,7 @@ from ganforge.data.packed import SPLITS, check, is_pack
 from ganforge.data.packing import stored
 from ganforge.data.pairs import OTHER, Half, Item, Pairing, Twin
 from ganforge.data.points import TOYS
-from ganforge.data.source import listed, open_source
+from ganforge.data.source import listed, open_source, place_of
 from ganforge.errors import DataError
 
 __all__ = ["Survey", "survey"]
@@ -166,7 +166,7 @@ def survey(
     """
     if source in TOYS:
         raise DataError(f"{source!r} makes points, and there are no images to look at; give a path, or mnist.")
-    path = Path(source).expanduser()
+    path = place_of(source)
     found = listed(path, memory=math.inf, pairs=pairs)
     if found is None:
         if is_pack(path):

@@ -21,9 +21,11 @@ name and a digest of its weights. Points in few dimensions are their own feature
 """
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -32,7 +34,7 @@ from ganforge.features.classifiers import Classifier, ClassifierFeatures, Stacke
 from ganforge.features.clip import ClipFeatures
 from ganforge.features.dinov2 import DinoFeatures
 from ganforge.features.extractor import Extractor, Features, PixelFeatures, PointFeatures
-from ganforge.features.gaussian import GaussianStatistics, RunningGaussian
+from ganforge.features.gaussian import GaussianStatistics, RunningGaussian, from_all
 from ganforge.features.inception import InceptionFeatures
 from ganforge.features.own import ModuleFeatures, OnnxFeatures, own_extractor
 
@@ -54,6 +56,7 @@ __all__ = [
     "StackedFeatures",
     "extractor",
     "extractor_for",
+    "from_all",
     "load_classifier",
 ]
 
@@ -73,15 +76,21 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
 }
 
 
-def extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
+def extractor(name: str, device: torch.device | str = "cpu", *, resize: str | None = None) -> Extractor:
     """The extractor of that name, of that import path (`package.module:name`) or in that ONNX file, on that device.
 
+    Args:
+        resize: clean or legacy, where it can resize in several ways; None for the one that its name says.
+
     Raises:
-        RecipeError: if there is none, with the nearest name; or if what the path leads to is no extractor.
+        RecipeError: if there is none, with the nearest name; if what the path leads to is no extractor; or for a
+            resizing that it hasn't got.
         CheckpointError: if its weights can't be found or read.
     """
     if name in EXTRACTORS:
-        return EXTRACTORS[name](device=device)
+        return EXTRACTORS[name](device=device, **resizing(name, resize))
+    if resize is not None and (name.endswith(".onnx") or IMPORT_PATH.fullmatch(name)):
+        raise RecipeError(f"resize = {resize!r} means nothing to {name!r}, which resizes by itself: leave it out")
     if name.endswith(".onnx"):
         return OnnxFeatures(name, device=device)
     if IMPORT_PATH.fullmatch(name):
@@ -89,6 +98,25 @@ def extractor(name: str, device: torch.device | str = "cpu") -> Extractor:
     near = difflib.get_close_matches(name, EXTRACTORS, n=1)
     others = f"there are {', '.join(EXTRACTORS)}, and your own: package.module:name, or an .onnx file"
     raise RecipeError(f"no feature extractor is called '{name}'; " + (f"did you mean '{near[0]}'?" if near else others))
+
+
+def resizing(name: str, resize: str | None) -> dict[str, Any]:
+    """The option that makes an extractor resize so; none where nothing was asked for.
+
+    Raises:
+        RecipeError: for an extractor that resizes in one way only, or whose name says another one.
+    """
+    if resize is None:
+        return {}
+    able = [known for known, made in EXTRACTORS.items() if "resize" in inspect.signature(made).parameters]
+    if name not in able:
+        raise RecipeError(
+            f"resize = {resize!r} means nothing to {name!r}, which has one way; two have {', '.join(able)}"
+        )
+    fixed = getattr(EXTRACTORS[name], "keywords", {}).get("resize", resize)
+    if fixed != resize:
+        raise RecipeError(f"resize = {resize!r} contradicts {name!r}, which says resize = {fixed!r}: leave out one")
+    return {"resize": resize}
 
 
 def extractor_for(shape: tuple[int, ...]) -> str:

@@ -170,6 +170,7 @@ class DinoFeatures:
         self.network = loaded(tensors_in(file)).to(self.device)
         self.dim: int = self.network.cls_token.shape[-1]
         suffix, self.resized = RESIZINGS[resize]
+        self.resize = resize
         self.name = signed(NAMES.get(self.dim, f"dinov2_width{self.dim}") + suffix, self.digest)
         self.chunk = 16 if self.device.type == "cpu" else 128  # images at once
 

@@ -1,12 +1,16 @@
 """Mean and covariance of features that arrive in chunks, without ever holding all of them."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
+import torch.distributed as dist
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-__all__ = ["GaussianStatistics", "RunningGaussian"]
+__all__ = ["GaussianStatistics", "RunningGaussian", "from_all"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,27 @@ class RunningGaussian:
         self.mean += shift * (other.count / total)
         self.count = total
 
+    def gathered(self) -> "RunningGaussian":
+        """What all processes of `torch.distributed` have seen together, the same on each; without any, what this has.
+
+        Each passes D² numbers on, however many features it has seen.
+        """
+        total = RunningGaussian(len(self.mean))
+        for count, mean, scatter in from_all((self.count, self.mean, self.scatter)):
+            other = RunningGaussian(len(mean))
+            other.count, other.mean, other.scatter = count, mean, scatter
+            total.merge(other)
+        return total
+
     def result(self) -> GaussianStatistics:
         """The statistics so far; a covariance of fewer than two vectors is zero."""
         return GaussianStatistics(self.count, self.mean.clone(), self.scatter / max(self.count - 1, 1))
+
+
+def from_all(mine: T) -> list[T]:
+    """What every process of `torch.distributed` gives, in the order of their ranks; without any, what is given."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return [mine]
+    found: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(found, mine)
+    return found

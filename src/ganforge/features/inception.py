@@ -272,6 +272,7 @@ class InceptionFeatures:
         name: `inception`, `inception_pt`, `inception_clean`, `inception_pt_clean`; with `_other_weights@` and a digest
             behind it if the weights aren't the published ones, and `_random_weights_` and the seed if they are random.
         digest: 12 hex digits of the weights file's SHA-256.
+        resize: as it was chosen.
         classes: 1008 numbers. The logits are without bias, as the Inception Score has them.
 
     Raises:
@@ -302,6 +303,7 @@ class InceptionFeatures:
             raise RecipeError(f"weights = '{weights}' and random = {random} are both given; leave one of them out")
         found = inception_weights(weights) if random is None else drawn_weights(random)
         name, self.prepared = VARIANTS[scaling, resize]
+        self.resize = resize
         self.name, self.digest, self.device = name + found.label, found.digest, torch.device(device)
         network: Any = folded(found.tensors)
         self.network = network.to(self.device, memory_format=torch.channels_last)

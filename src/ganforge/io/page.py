@@ -8,14 +8,20 @@ from PIL import Image
 
 __all__ = ["address", "template"]
 
+HERE = Path(__file__).parent
 MOST_BYTES = 400_000  # of one picture; larger ones are embedded smaller, as JPEG
 MOST_PIXELS = 1_024
 
 
-def template(name: str) -> str:
-    """A page of this folder with the common style in it, its other `__WORDS__` still to be replaced."""
-    style = Path(__file__).with_name("page.css").read_text("utf-8")
-    return Path(__file__).with_name(name).read_text("utf-8").replace("__STYLE__", style)
+def template(name: str, folder: Path = HERE) -> str:
+    """A page of a folder with the common head and style in it, its other `__WORDS__` still to be replaced.
+
+    `__HEAD__` is how every page begins, `__LOOK__` its colours and letters, `__STYLE__` what is made of a run.
+    """
+    text = (folder / name).read_text("utf-8")
+    for word, file in (("__HEAD__", "head.html"), ("__LOOK__", "look.css"), ("__STYLE__", "page.css")):
+        text = text.replace(word, (HERE / file).read_text("utf-8"))
+    return text
 
 
 def address(picture: Image.Image, data: bytes | None = None) -> str:

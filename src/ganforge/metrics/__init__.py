@@ -18,6 +18,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `closeness` | how near a fake lies to a training image for that one's surroundings |
 | `path_length` | how smoothly images change along a walk through latent space |
 | `pairwise_similarity` | how alike generated images are to each other (MS-SSIM) |
+| `pyramid_distances` | how far the patches of two sets of images lie apart, scale by scale (sliced Wasserstein) |
 | `realism` | which single fakes look most and least like real ones |
 | `class_shares` | which classes are missing |
 | `class_coverage` | how many of many classes are there, and how unevenly |
@@ -44,6 +45,7 @@ from ganforge.metrics.memorisation import (
 from ganforge.metrics.modes import ModeCoverage, mode_coverage, reverse_kl
 from ganforge.metrics.ms_ssim import Similarity, ms_ssim, pairwise_similarity
 from ganforge.metrics.path_length import PathLength, path_length
+from ganforge.metrics.pyramid import pyramid_distances
 from ganforge.metrics.realism import realism
 from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
 from ganforge.metrics.sliced import sliced_distance
@@ -78,6 +80,7 @@ __all__ = [
     "nearest_training",
     "pairwise_similarity",
     "path_length",
+    "pyramid_distances",
     "realism",
     "reverse_kl",
     "sliced_distance",

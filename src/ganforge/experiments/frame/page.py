@@ -4,7 +4,6 @@ import html
 import json
 import shlex
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ganforge.experiments.frame.experiment import Experiment, Outcome
 from ganforge.experiments.frame.plots import save
 from ganforge.io import environment
 from ganforge.io.disk import write_whole
+from ganforge.io.page import template
 from ganforge.recipe import literal, plain
 
 __all__ = ["write_index", "write_outcome"]
@@ -45,8 +45,8 @@ def write_index(outcomes: Sequence[Outcome], folder: Path) -> Path:
 
 def whole(title: str, content: str) -> str:
     """A page around its content."""
-    template = resources.files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    return template.replace("__TITLE__", html.escape(title)).replace("__BODY__", content)
+    page = template("page.html", Path(__file__).parent)
+    return page.replace("__TITLE__", html.escape(title)).replace("__BODY__", content)
 
 
 def card(outcome: Outcome, folder: Path) -> str:
