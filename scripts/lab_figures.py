@@ -21,6 +21,11 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--n
 START = "from ganforge.cli import main; import sys; sys.argv = ['ganforge', 'lab', '--port', '0']; main()"
 
 
+def looks(name: str) -> list[tuple[str, int, int, str]]:
+    """A picture's names, sizes and colour schemes."""
+    return [(name, 1280, 900, "light"), (f"{name}-dark", 1280, 900, "dark"), (f"{name}-phone", 360, 760, "light")]
+
+
 def main() -> None:
     """Every picture."""
     FIGURES.mkdir(parents=True, exist_ok=True)
@@ -35,6 +40,7 @@ def main() -> None:
         phone(browser, address)
         two(browser, address)
         losses(browser, address)
+        ramp(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
     server.wait(20)
@@ -129,6 +135,20 @@ def losses(browser: Browser, address: str) -> None:
     time.sleep(0.6)
     taken(page, "losses")
     page.close()
+
+
+def ramp(browser: Browser, address: str) -> None:
+    """One generator half-way home, the other where it was; also in the dark and on a phone."""
+    for name, width, height, scheme in looks("ramp"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#ramp")
+        until(page, "window.lab?.mounted?.frame?.()?.header.warmed >= 200")
+        page.click("#go")
+        until(page, "lab.mounted.frame().header.rounds >= 90")
+        page.click("#go")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
 
 
 if __name__ == "__main__":

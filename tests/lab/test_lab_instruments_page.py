@@ -1,0 +1,111 @@
+"""The smaller instruments in a real browser: opened, played, changed, and their read-outs checked against the same
+computation in Python. Skipped without a chromium, unless REQUIRE_BROWSER=1."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.lab.test_lab_page import ARGS, NAMES, START, Visit, skip_or_fail
+
+from ganforge.lab.instruments import Room, ramp
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        skip_or_fail("no browser: install chromium and the dev extra (pip install 'ganforge[dev]')")
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=path, args=ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A lab of its own process."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True, env=env)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("the lab is open at http://127.0.0.1:"), line
+    yield line.split()[-1]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+
+@pytest.fixture
+def opened(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
+    """Opens an instrument's page, and sees that nothing went wrong in it and that it fits a phone."""
+    visits: list[Visit] = []
+
+    def page(name: str, ready: str, url: str | None = None) -> Visit:
+        visits.append(Visit(chromium, url or f"{address}#{name}", ready))
+        return visits[-1]
+
+    yield page
+    for one in visits:
+        one.page.set_viewport_size({"width": 360, "height": 740})
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= 360
+        unnamed = one.page.evaluate(
+            """[...document.querySelectorAll("button, input, select, canvas")]
+            .filter((n) => !(n.ariaLabel || n.textContent.trim() || n.labels?.length)).map((n) => n.outerHTML)"""
+        )
+        assert unnamed == []
+        one.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def read(at: Visit, key: str, within: str = "") -> float:
+    """A number that the page shows."""
+    return float(at.page.inner_text(f"{within} output[data-key={key}]"))
+
+
+def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: Callable[..., Visit]) -> None:
+    warm = "window.lab?.mounted?.frame?.()?.header.warmed >= 200"
+    at = opened("ramp", warm)
+    pad = at.page.locator("#critic").bounding_box()
+    assert pad is not None
+    x = lambda place: pad["x"] + 40 + (place + 5) / 10 * (pad["width"] - 48)  # noqa: E731
+    at.page.mouse.move(x(2.0), pad["y"] + 200)
+    at.page.mouse.down()
+    at.page.mouse.move(x(1.0), pad["y"] + 200, steps=4)
+    at.page.mouse.up()
+    at.until("lab.mounted.state().link.fake === 1 && lab.mounted.frame().header.vanilla.fake === 1")
+    at.until(warm)
+    at.page.click("#go")
+    at.until("lab.mounted.frame().header.rounds >= 60")
+    at.page.keyboard.press(" ")
+    at.until("!lab.mounted.state().playing && lab.mounted.state().link.rounds === lab.mounted.frame().header.rounds")
+    link = at.state["link"]
+    seat = ramp.open_seat(link, Room())
+    while seat.busy:
+        seat.advance(1.0)
+    for game in seat.games:
+        told, _ = game.picture()
+        for key in ("fake", "travel", "jsd", "w1"):
+            assert read(at, key, f"#{game.name}-figures") == pytest.approx(told[key], rel=0.01, abs=2e-3)
+    assert read(at, "fake", "#vanilla-figures") == pytest.approx(1.0, abs=0.1)
+    assert read(at, "fake", "#critic-figures") < 0
+    again = opened("ramp", f"window.lab?.mounted?.frame?.()?.header.rounds === {link['rounds']}", at.page.url)
+    assert again.page.evaluate("lab.mounted.frame().header.critic") == pytest.approx(
+        at.page.evaluate("lab.mounted.frame().header.critic")
+    )
