@@ -41,6 +41,8 @@ def main() -> None:
         two(browser, address)
         losses(browser, address)
         ramp(browser, address)
+        simulator(browser, address)
+        collapse(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
     server.wait(20)
@@ -142,10 +144,37 @@ def ramp(browser: Browser, address: str) -> None:
     for name, width, height, scheme in looks("ramp"):
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
         page.goto(f"{address}#ramp")
-        until(page, "window.lab?.mounted?.frame?.()?.header.warmed >= 200")
+        until(page, "window.lab?.mounted?.frame?.()?.header.warmed >= 120")
         page.click("#go")
         until(page, "lab.mounted.frame().header.rounds >= 90")
         page.click("#go")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def simulator(browser: Browser, address: str) -> None:
+    """A discriminator that is much too fast."""
+    for name, width, height, scheme in looks("simulator"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#simulator")
+        until(page, "window.lab?.mounted?.frame?.()?.header.done")
+        page.evaluate("lab.send({kind: 'simulate', ...lab.mounted.state().link, d_lr: 0.01})")
+        until(page, "lab.mounted.frame().header.link.d_lr === 0.01 && lab.mounted.frame().header.done")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def collapse(browser: Browser, address: str) -> None:
+    """Eight modes: without packing in the dark, with packing of two in the light."""
+    for name, width, height, scheme in looks("collapse"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#collapse")
+        until(page, "window.lab?.mounted?.state?.()?.link !== undefined")
+        pressure = int(scheme == "light")
+        page.evaluate(f"lab.send({{kind: 'press', ...lab.mounted.state().link, pressure: {pressure}}})")
+        until(page, f"lab.mounted.frame()?.header.link.pressure === {pressure} && lab.mounted.frame().header.done")
         time.sleep(0.4)
         taken(page, name)
         page.close()

@@ -14,7 +14,7 @@ import pytest
 import torch
 from tests.lab.test_lab_page import ARGS, NAMES, START, Visit, skip_or_fail
 
-from ganforge.lab.instruments import Room, ramp
+from ganforge.lab.instruments import Room, collapse, ramp, simulator
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def read(at: Visit, key: str, within: str = "") -> float:
 
 
 def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: Callable[..., Visit]) -> None:
-    warm = "window.lab?.mounted?.frame?.()?.header.warmed >= 200"
+    warm = "window.lab?.mounted?.frame?.()?.header.warmed >= 120"
     at = opened("ramp", warm)
     pad = at.page.locator("#critic").bounding_box()
     assert pad is not None
@@ -92,7 +92,7 @@ def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: 
     at.until("lab.mounted.state().link.fake === 1 && lab.mounted.frame().header.vanilla.fake === 1")
     at.until(warm)
     at.page.click("#go")
-    at.until("lab.mounted.frame().header.rounds >= 60")
+    at.until("lab.mounted.frame().header.rounds >= 40")
     at.page.keyboard.press(" ")
     at.until("!lab.mounted.state().playing && lab.mounted.state().link.rounds === lab.mounted.frame().header.rounds")
     link = at.state["link"]
@@ -104,8 +104,55 @@ def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: 
         for key in ("fake", "travel", "jsd", "w1"):
             assert read(at, key, f"#{game.name}-figures") == pytest.approx(told[key], rel=0.01, abs=2e-3)
     assert read(at, "fake", "#vanilla-figures") == pytest.approx(1.0, abs=0.1)
-    assert read(at, "fake", "#critic-figures") < 0
-    again = opened("ramp", f"window.lab?.mounted?.frame?.()?.header.rounds === {link['rounds']}", at.page.url)
-    assert again.page.evaluate("lab.mounted.frame().header.critic") == pytest.approx(
-        at.page.evaluate("lab.mounted.frame().header.critic")
+    assert read(at, "fake", "#critic-figures") < 0.5
+
+
+def finished(seat: Any) -> Any:
+    while seat.busy:
+        seat.advance(1.0)
+    return seat.recording
+
+
+def test_a_cranked_discriminator_starves_the_generator(opened: Callable[..., Visit]) -> None:
+    at = opened("simulator", "window.lab?.mounted?.frame?.()?.header.done")
+    healthy = read(at, "gradient_norm_generator")
+    at.page.focus("#d_lr")
+    for _ in range(26):
+        at.page.keyboard.press("ArrowRight")
+    at.until("lab.mounted.state().link.d_lr > 0.03")
+    at.until(
+        "lab.mounted.frame().header.link.d_lr === lab.mounted.state().link.d_lr && lab.mounted.frame().header.done"
     )
+    made = finished(simulator.open_seat(at.state["link"], Room()))
+    last = made.rows[-1]
+    for name in simulator.SERIES:
+        assert read(at, name) == pytest.approx(last[name], rel=0.06, abs=1e-4)
+    assert read(at, "gradient_norm_generator") < 1e-3 < healthy
+    for finding in made.found():
+        assert at.page.inner_text(f"output[data-finding='{finding['name']}']") == f"{finding['certainty']:.0%}".replace(
+            "%", " %"
+        )
+    at.page.select_option("#objective", "non_saturating")
+    at.until("lab.mounted.frame().header.link.objective === 'non_saturating' && lab.mounted.frame().header.done")
+    assert read(at, "gradient_norm_generator") > 0.1
+
+
+def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Callable[..., Visit]) -> None:
+    at = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done")
+    made = finished(collapse.open_seat(at.state["link"], Room()))
+    for index in (5, len(made.rows) - 1):
+        at.page.evaluate(
+            f"const s = document.querySelector('#scrub'); s.value = {index}; s.dispatchEvent(new Event('input'))"
+        )
+        row = made.rows[index]
+        assert read(at, "round") == row["round"]
+        assert read(at, "modes_found") == row["modes_found"]
+        assert read(at, "reached") == pytest.approx(row["reached"], abs=1e-3)
+        assert at.page.get_attribute("#regime", "data-regime") == collapse.regime(made.rows[: index + 1])
+    assert read(at, "modes_found") <= 3
+    at.page.focus("#pressure")
+    at.page.keyboard.press("ArrowRight")
+    at.until("lab.mounted.frame().header.link.pressure === 1 && lab.mounted.frame().header.done", 40)
+    assert read(at, "modes_found") >= 7
+    again = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done", at.page.url)
+    assert again.page.inner_text("#regime") == at.page.inner_text("#regime")

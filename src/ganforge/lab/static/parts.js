@@ -12,7 +12,7 @@ export function slider({ id, label, min, max, step, value, say = short, change, 
   const said = el("output", { for: id });
   input.value = value;
   said.value = say(Number(value));
-  const set = (v) => { if (document.activeElement !== input || Number(input.value) !== v) input.value = v; said.value = say(Number(input.value)); };
+  const set = (v) => { if (document.activeElement !== input) input.value = v; said.value = say(Number(input.value)); };
   return { node: el("div", { class: "row", title: about }, el("label", { for: id }, label), input, said), input, set };
 }
 
@@ -41,7 +41,7 @@ export function axes(canvas, { x, y, xlabel = "", ticks = null, yticks = null, l
   context.lineWidth = 1;
   context.textBaseline = "middle";
   context.textAlign = "right";
-  for (const v of yticks || even(y, Math.max(2, Math.floor((bottom - top) / 44)))) {
+  for (const v of yticks || even(y, Math.max(2, Math.floor((bottom - top) / 34)))) {
     context.globalAlpha = 0.22;
     context.beginPath();
     context.moveTo(left, Math.round(py(v)) + 0.5); context.lineTo(right, Math.round(py(v)) + 0.5);
