@@ -43,6 +43,7 @@ def main() -> None:
         ramp(browser, address)
         simulator(browser, address)
         collapse(browser, address)
+        walk(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
     server.wait(20)
@@ -175,6 +176,17 @@ def collapse(browser: Browser, address: str) -> None:
         pressure = int(scheme == "light")
         page.evaluate(f"lab.send({{kind: 'press', ...lab.mounted.state().link, pressure: {pressure}}})")
         until(page, f"lab.mounted.frame()?.header.link.pressure === {pressure} && lab.mounted.frame().header.done")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def walk(browser: Browser, address: str) -> None:
+    """Between two codes of the digits that the lab learns itself."""
+    for name, width, height, scheme in looks("walk"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#walk")
+        until(page, "window.lab?.mounted?.frame?.()?.header.lesson === 1", 120)
         time.sleep(0.4)
         taken(page, name)
         page.close()

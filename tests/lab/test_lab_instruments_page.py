@@ -15,6 +15,8 @@ import torch
 from tests.lab.test_lab_page import ARGS, NAMES, START, Visit, skip_or_fail
 
 from ganforge.lab.instruments import Room, collapse, ramp, simulator
+from ganforge.latent import slerp
+from ganforge.sample import latents
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +158,22 @@ def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Ca
     assert read(at, "modes_found") >= 7
     again = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done", at.page.url)
     assert again.page.inner_text("#regime") == at.page.inner_text("#regime")
+
+
+def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(opened: Callable[..., Visit]) -> None:
+    at = opened("walk", "window.lab?.mounted?.frame?.()?.header.images > 0")
+    at.page.fill("#code-A", "42")
+    at.page.keyboard.press("Enter")
+    at.until("lab.mounted.state().link.seeds[0] === 42")
+    at.page.evaluate("t.value = 0.3; t.dispatchEvent(new Event('input'))")
+    at.until("lab.mounted.frame().header.link.t === 0.3 && lab.mounted.frame().header.link.seeds[0] === 42")
+    a, b = latents([42, 7], at.state["z_dim"])
+    assert read(at, "lerp") == pytest.approx(float((0.7 * a + 0.3 * b).norm()), abs=2e-3)
+    assert read(at, "slerp") == pytest.approx(float(slerp(a, b, 0.3).norm()), abs=2e-3)
+    pixels = "document.querySelector('#here-lerp').getContext('2d').getImageData(0, 0, 28, 28).data"
+    shown = f"Array.from({pixels}).filter((v, i) => i % 4 === 0)"
+    assert at.page.evaluate(
+        f"JSON.stringify({shown}) === JSON.stringify(Array.from(lab.mounted.frame().arrays.here_lerp))"
+    )
+    again = opened("walk", "window.lab?.mounted?.frame?.()?.header.images > 0", at.page.url)
+    assert again.state["link"] == at.state["link"]
