@@ -1,6 +1,8 @@
 """The pictures of docs/lab.md: the lab as it looks in a browser. Needs the system's chromium; half a minute.
 
-python scripts/lab_figures.py
+python scripts/lab_figures.py [RUNS]
+
+RUNS is a folder of runs, for the picture of that instrument.
 """
 
 import io
@@ -29,8 +31,10 @@ def looks(name: str) -> list[tuple[str, int, int, str]]:
 def main() -> None:
     """Every picture."""
     FIGURES.mkdir(parents=True, exist_ok=True)
+    runs = Path(sys.argv[1]) if sys.argv[1:] else None
     path = next(filter(None, map(shutil.which, NAMES)), None) or sys.exit("no chromium")
-    server = subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True)
+    start = START if runs is None else START.replace("'0']", f"'0', '--runs', {str(runs)!r}]")
+    server = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     address = server.stderr.readline().split()[-1]
     with sync_playwright() as play:
@@ -44,6 +48,8 @@ def main() -> None:
         simulator(browser, address)
         collapse(browser, address)
         walk(browser, address)
+        if runs is not None:
+            folder(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
     server.wait(20)
@@ -186,7 +192,21 @@ def walk(browser: Browser, address: str) -> None:
     for name, width, height, scheme in looks("walk"):
         page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
         page.goto(f"{address}#walk")
-        until(page, "window.lab?.mounted?.frame?.()?.header.lesson === 1", 120)
+        until(page, "window.lab?.mounted?.frame?.()?.header.lesson !== undefined")
+        page.evaluate("lab.send({kind: 'go', ...lab.mounted.link(), run: '', label: null})")
+        until(page, "lab.mounted.frame().header.lesson === 1", 120)
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def folder(browser: Browser, address: str) -> None:
+    """A run of the folder."""
+    for name, width, height, scheme in looks("runs"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#runs")
+        until(page, "window.lab?.mounted?.frame?.()?.header.shown.run !== undefined")
+        until(page, "document.querySelector('#grid-run').width > 1")
         time.sleep(0.4)
         taken(page, name)
         page.close()

@@ -14,8 +14,12 @@ import pytest
 import torch
 from tests.lab.test_lab_page import ARGS, NAMES, START, Visit, skip_or_fail
 
+from conftest import TINY_SETTINGS
+from ganforge.io.folder import RunFolder
 from ganforge.lab.instruments import Room, collapse, ramp, simulator
 from ganforge.latent import slerp
+from ganforge.recipe import Recipe
+from ganforge.run import begin
 from ganforge.sample import latents
 
 
@@ -35,10 +39,21 @@ def chromium() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A lab of its own process."""
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
+    """A folder with a run."""
+    runs = tmp_path_factory.mktemp("runs")
+    recipe = Recipe("tiny", {**TINY_SETTINGS, "data": {"source": str(tiny_data)}})
+    for _ in begin(recipe, runs / "tiny", command=["test"]).play():
+        pass
+    return runs
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """A lab of its own process, over a folder of runs."""
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True, env=env)
+    start = START.replace("'0']", f"'0', '--runs', {str(folder)!r}]")
+    process = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.PIPE, text=True, env=env)
     assert process.stderr is not None
     line = process.stderr.readline()
     assert line.startswith("the lab is open at http://127.0.0.1:"), line
@@ -161,7 +176,7 @@ def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Ca
 
 
 def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(opened: Callable[..., Visit]) -> None:
-    at = opened("walk", "window.lab?.mounted?.frame?.()?.header.images > 0")
+    at = opened("walk", "window.lab?.mounted?.frame?.()?.header.name")
     at.page.fill("#code-A", "42")
     at.page.keyboard.press("Enter")
     at.until("lab.mounted.state().link.seeds[0] === 42")
@@ -170,10 +185,32 @@ def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(op
     a, b = latents([42, 7], at.state["z_dim"])
     assert read(at, "lerp") == pytest.approx(float((0.7 * a + 0.3 * b).norm()), abs=2e-3)
     assert read(at, "slerp") == pytest.approx(float(slerp(a, b, 0.3).norm()), abs=2e-3)
-    pixels = "document.querySelector('#here-lerp').getContext('2d').getImageData(0, 0, 28, 28).data"
+    pixels = "document.querySelector('#here-lerp').getContext('2d').getImageData(0, 0, 16, 16).data"
     shown = f"Array.from({pixels}).filter((v, i) => i % 4 === 0)"
     assert at.page.evaluate(
         f"JSON.stringify({shown}) === JSON.stringify(Array.from(lab.mounted.frame().arrays.here_lerp))"
     )
-    again = opened("walk", "window.lab?.mounted?.frame?.()?.header.images > 0", at.page.url)
+    again = opened("walk", "window.lab?.mounted?.frame?.()?.header.name", at.page.url)
     assert again.state["link"] == at.state["link"]
+
+
+def test_a_folder_of_runs_is_listed_shown_and_begun_from_the_page(opened: Callable[..., Visit], folder: Path) -> None:
+    at = opened("runs", "window.lab?.mounted?.frame?.()?.header.shown.run")
+    run = RunFolder(folder / "tiny")
+    last = run.records("ticks")[-1]
+    header = at.page.evaluate("lab.mounted.frame().header")
+    assert header["shown"]["run"]["series"]["d_real"][-1] == pytest.approx(last["d_real"])
+    at.until("document.querySelector('#grid-run').width > 1")
+    assert at.page.inner_text("#seen").replace(",", "") == str(int(run.samples()[-1].stem))
+    at.page.evaluate("scrub.value = 0; scrub.dispatchEvent(new Event('input'))")
+    at.until("lab.mounted.state().link.at === 0 && lab.mounted.frame().header.shown.run.at === 0")
+    at.page.select_option("#recipe", "points_ring_8")
+    at.page.fill("#name", "mine")
+    at.page.click("#start")
+    mine = "lab.mounted.frame().header.shown.run"
+    at.until(f"{mine}?.name === 'mine' && {mine}.images.length > 0", 60)
+    at.page.click("#stop")
+    at.until("!lab.mounted.frame().header.working", 60)
+    assert at.page.inner_text("#words") == "mine has ended."
+    assert RunFolder(folder / "mine").latest() is not None
+    assert not at.page.is_disabled("#resume")

@@ -51,7 +51,10 @@ export function axes(canvas, { x, y, xlabel = "", ticks = null, yticks = null, l
   }
   context.textBaseline = "top";
   context.textAlign = "center";
-  for (const v of ticks || even(x, Math.max(2, Math.floor((right - left) / 70)))) context.fillText(Number(v.toPrecision(4)).toLocaleString("en"), Math.min(px(v), right - 6), bottom + 4);
+  for (const v of ticks || even(x, Math.max(2, Math.floor((right - left) / 70)))) {
+    const words = Number(v.toPrecision(4)).toLocaleString("en");
+    context.fillText(words, Math.min(px(v), width - 1 - context.measureText(words).width / 2), bottom + 4);
+  }
   if (xlabel) context.fillText(xlabel, (left + right) / 2, bottom + 17);
   const clipped = (draw) => { context.save(); context.beginPath(); context.rect(left, top - 4, right - left, bottom - top + 8); context.clip(); draw(); context.restore(); };
   return {
