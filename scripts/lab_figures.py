@@ -1,6 +1,8 @@
 """The pictures of docs/lab.md: the lab as it looks in a browser. Needs the system's chromium; half a minute.
 
-python scripts/lab_figures.py
+python scripts/lab_figures.py [RUNS]
+
+RUNS is a folder of runs, for the picture of that instrument.
 """
 
 import io
@@ -21,11 +23,18 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--n
 START = "from ganforge.cli import main; import sys; sys.argv = ['ganforge', 'lab', '--port', '0']; main()"
 
 
+def looks(name: str) -> list[tuple[str, int, int, str]]:
+    """A picture's names, sizes and colour schemes."""
+    return [(name, 1280, 900, "light"), (f"{name}-dark", 1280, 900, "dark"), (f"{name}-phone", 360, 760, "light")]
+
+
 def main() -> None:
     """Every picture."""
     FIGURES.mkdir(parents=True, exist_ok=True)
+    runs = Path(sys.argv[1]) if sys.argv[1:] else None
     path = next(filter(None, map(shutil.which, NAMES)), None) or sys.exit("no chromium")
-    server = subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True)
+    start = START if runs is None else START.replace("'0']", f"'0', '--runs', {str(runs)!r}]")
+    server = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     address = server.stderr.readline().split()[-1]
     with sync_playwright() as play:
@@ -35,6 +44,12 @@ def main() -> None:
         phone(browser, address)
         two(browser, address)
         losses(browser, address)
+        ramp(browser, address)
+        simulator(browser, address)
+        collapse(browser, address)
+        walk(browser, address)
+        if runs is not None:
+            folder(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
     server.wait(20)
@@ -129,6 +144,72 @@ def losses(browser: Browser, address: str) -> None:
     time.sleep(0.6)
     taken(page, "losses")
     page.close()
+
+
+def ramp(browser: Browser, address: str) -> None:
+    """One generator half-way home, the other where it was; also in the dark and on a phone."""
+    for name, width, height, scheme in looks("ramp"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#ramp")
+        until(page, "window.lab?.mounted?.frame?.()?.header.warmed >= 120")
+        page.click("#go")
+        until(page, "lab.mounted.frame().header.rounds >= 90")
+        page.click("#go")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def simulator(browser: Browser, address: str) -> None:
+    """A discriminator that is much too fast."""
+    for name, width, height, scheme in looks("simulator"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#simulator")
+        until(page, "window.lab?.mounted?.frame?.()?.header.done")
+        page.evaluate("lab.send({kind: 'simulate', ...lab.mounted.state().link, d_lr: 0.01})")
+        until(page, "lab.mounted.frame().header.link.d_lr === 0.01 && lab.mounted.frame().header.done")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def collapse(browser: Browser, address: str) -> None:
+    """Eight modes: without packing in the dark, with packing of two in the light."""
+    for name, width, height, scheme in looks("collapse"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#collapse")
+        until(page, "window.lab?.mounted?.state?.()?.link !== undefined")
+        pressure = int(scheme == "light")
+        page.evaluate(f"lab.send({{kind: 'press', ...lab.mounted.state().link, pressure: {pressure}}})")
+        until(page, f"lab.mounted.frame()?.header.link.pressure === {pressure} && lab.mounted.frame().header.done")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def walk(browser: Browser, address: str) -> None:
+    """Between two codes of the digits that the lab learns itself."""
+    for name, width, height, scheme in looks("walk"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#walk")
+        until(page, "window.lab?.mounted?.frame?.()?.header.lesson !== undefined")
+        page.evaluate("lab.send({kind: 'go', ...lab.mounted.link(), run: '', label: null})")
+        until(page, "lab.mounted.frame().header.lesson === 1", 120)
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
+
+
+def folder(browser: Browser, address: str) -> None:
+    """A run of the folder."""
+    for name, width, height, scheme in looks("runs"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#runs")
+        until(page, "window.lab?.mounted?.frame?.()?.header.shown.run !== undefined")
+        until(page, "document.querySelector('#grid-run').width > 1")
+        time.sleep(0.4)
+        taken(page, name)
+        page.close()
 
 
 if __name__ == "__main__":

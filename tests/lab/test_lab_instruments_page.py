@@ -1,0 +1,216 @@
+"""The smaller instruments in a real browser: opened, played, changed, and their read-outs checked against the same
+computation in Python. Skipped without a chromium, unless REQUIRE_BROWSER=1."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.lab.test_lab_page import ARGS, NAMES, START, Visit, skip_or_fail
+
+from conftest import TINY_SETTINGS
+from ganforge.io.folder import RunFolder
+from ganforge.lab.instruments import Room, collapse, ramp, simulator
+from ganforge.latent import slerp
+from ganforge.recipe import Recipe
+from ganforge.run import begin
+from ganforge.sample import latents
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        skip_or_fail("no browser: install chromium and the dev extra (pip install 'ganforge[dev]')")
+    with sync_playwright() as play:
+        found = play.chromium.launch(executable_path=path, args=ARGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
+    """A folder with a run."""
+    runs = tmp_path_factory.mktemp("runs")
+    recipe = Recipe("tiny", {**TINY_SETTINGS, "data": {"source": str(tiny_data)}})
+    for _ in begin(recipe, runs / "tiny", command=["test"]).play():
+        pass
+    return runs
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """A lab of its own process, over a folder of runs."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
+    start = START.replace("'0']", f"'0', '--runs', {str(folder)!r}]")
+    process = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.PIPE, text=True, env=env)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("the lab is open at http://127.0.0.1:"), line
+    yield line.split()[-1]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+
+@pytest.fixture
+def opened(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
+    """Opens an instrument's page, and sees that nothing went wrong in it and that it fits a phone."""
+    visits: list[Visit] = []
+
+    def page(name: str, ready: str, url: str | None = None) -> Visit:
+        visits.append(Visit(chromium, url or f"{address}#{name}", ready))
+        return visits[-1]
+
+    yield page
+    for one in visits:
+        one.page.set_viewport_size({"width": 360, "height": 740})
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= 360
+        unnamed = one.page.evaluate(
+            """[...document.querySelectorAll("button, input, select, canvas")]
+            .filter((n) => !(n.ariaLabel || n.textContent.trim() || n.labels?.length)).map((n) => n.outerHTML)"""
+        )
+        assert unnamed == []
+        one.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def read(at: Visit, key: str, within: str = "") -> float:
+    """A number that the page shows."""
+    return float(at.page.inner_text(f"{within} output[data-key={key}]"))
+
+
+def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: Callable[..., Visit]) -> None:
+    warm = "window.lab?.mounted?.frame?.()?.header.warmed >= 120"
+    at = opened("ramp", warm)
+    pad = at.page.locator("#critic").bounding_box()
+    assert pad is not None
+    x = lambda place: pad["x"] + 40 + (place + 5) / 10 * (pad["width"] - 48)  # noqa: E731
+    at.page.mouse.move(x(2.0), pad["y"] + 200)
+    at.page.mouse.down()
+    at.page.mouse.move(x(1.0), pad["y"] + 200, steps=4)
+    at.page.mouse.up()
+    at.until("lab.mounted.state().link.fake === 1 && lab.mounted.frame().header.vanilla.fake === 1")
+    at.until(warm)
+    at.page.click("#go")
+    at.until("lab.mounted.frame().header.rounds >= 40")
+    at.page.keyboard.press(" ")
+    at.until("!lab.mounted.state().playing && lab.mounted.state().link.rounds === lab.mounted.frame().header.rounds")
+    link = at.state["link"]
+    seat = ramp.open_seat(link, Room())
+    while seat.busy:
+        seat.advance(1.0)
+    for game in seat.games:
+        told, _ = game.picture()
+        for key in ("fake", "travel", "jsd", "w1"):
+            assert read(at, key, f"#{game.name}-figures") == pytest.approx(told[key], rel=0.01, abs=2e-3)
+    assert read(at, "fake", "#vanilla-figures") == pytest.approx(1.0, abs=0.1)
+    assert read(at, "fake", "#critic-figures") < 0.5
+
+
+def finished(seat: Any) -> Any:
+    while seat.busy:
+        seat.advance(1.0)
+    return seat.recording
+
+
+def test_a_cranked_discriminator_starves_the_generator(opened: Callable[..., Visit]) -> None:
+    at = opened("simulator", "window.lab?.mounted?.frame?.()?.header.done")
+    healthy = read(at, "gradient_norm_generator")
+    at.page.focus("#d_lr")
+    for _ in range(26):
+        at.page.keyboard.press("ArrowRight")
+    at.until("lab.mounted.state().link.d_lr > 0.03")
+    at.until(
+        "lab.mounted.frame().header.link.d_lr === lab.mounted.state().link.d_lr && lab.mounted.frame().header.done"
+    )
+    made = finished(simulator.open_seat(at.state["link"], Room()))
+    last = made.rows[-1]
+    for name in simulator.SERIES:
+        assert read(at, name) == pytest.approx(last[name], rel=0.06, abs=1e-4)
+    assert read(at, "gradient_norm_generator") < 1e-3 < healthy
+    for finding in made.found():
+        assert at.page.inner_text(f"output[data-finding='{finding['name']}']") == f"{finding['certainty']:.0%}".replace(
+            "%", " %"
+        )
+    at.page.select_option("#objective", "non_saturating")
+    at.until("lab.mounted.frame().header.link.objective === 'non_saturating' && lab.mounted.frame().header.done")
+    assert read(at, "gradient_norm_generator") > 0.1
+
+
+def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Callable[..., Visit]) -> None:
+    at = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done")
+    made = finished(collapse.open_seat(at.state["link"], Room()))
+    for index in (5, len(made.rows) - 1):
+        at.page.evaluate(
+            f"const s = document.querySelector('#scrub'); s.value = {index}; s.dispatchEvent(new Event('input'))"
+        )
+        row = made.rows[index]
+        assert read(at, "round") == row["round"]
+        assert read(at, "modes_found") == row["modes_found"]
+        assert read(at, "reached") == pytest.approx(row["reached"], abs=1e-3)
+        assert at.page.get_attribute("#regime", "data-regime") == collapse.regime(made.rows[: index + 1])
+    assert read(at, "modes_found") <= 3
+    at.page.focus("#pressure")
+    at.page.keyboard.press("ArrowRight")
+    at.until("lab.mounted.frame().header.link.pressure === 1 && lab.mounted.frame().header.done", 40)
+    assert read(at, "modes_found") >= 7
+    again = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done", at.page.url)
+    assert again.page.inner_text("#regime") == at.page.inner_text("#regime")
+
+
+def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(opened: Callable[..., Visit]) -> None:
+    at = opened("walk", "window.lab?.mounted?.frame?.()?.header.name")
+    at.page.fill("#code-A", "42")
+    at.page.keyboard.press("Enter")
+    at.until("lab.mounted.state().link.seeds[0] === 42")
+    at.page.evaluate("t.value = 0.3; t.dispatchEvent(new Event('input'))")
+    at.until("lab.mounted.frame().header.link.t === 0.3 && lab.mounted.frame().header.link.seeds[0] === 42")
+    a, b = latents([42, 7], at.state["z_dim"])
+    assert read(at, "lerp") == pytest.approx(float((0.7 * a + 0.3 * b).norm()), abs=2e-3)
+    assert read(at, "slerp") == pytest.approx(float(slerp(a, b, 0.3).norm()), abs=2e-3)
+    pixels = "document.querySelector('#here-lerp').getContext('2d').getImageData(0, 0, 16, 16).data"
+    shown = f"Array.from({pixels}).filter((v, i) => i % 4 === 0)"
+    assert at.page.evaluate(
+        f"JSON.stringify({shown}) === JSON.stringify(Array.from(lab.mounted.frame().arrays.here_lerp))"
+    )
+    again = opened("walk", "window.lab?.mounted?.frame?.()?.header.name", at.page.url)
+    assert again.state["link"] == at.state["link"]
+
+
+def test_a_folder_of_runs_is_listed_shown_and_begun_from_the_page(opened: Callable[..., Visit], folder: Path) -> None:
+    at = opened("runs", "window.lab?.mounted?.frame?.()?.header.shown.run")
+    run = RunFolder(folder / "tiny")
+    last = run.records("ticks")[-1]
+    header = at.page.evaluate("lab.mounted.frame().header")
+    assert header["shown"]["run"]["series"]["d_real"][-1] == pytest.approx(last["d_real"])
+    at.until("document.querySelector('#grid-run').width > 1")
+    assert at.page.inner_text("#seen").replace(",", "") == str(int(run.samples()[-1].stem))
+    at.page.evaluate("scrub.value = 0; scrub.dispatchEvent(new Event('input'))")
+    at.until("lab.mounted.state().link.at === 0 && lab.mounted.frame().header.shown.run.at === 0")
+    at.page.select_option("#recipe", "points_ring_8")
+    at.page.fill("#name", "mine")
+    at.page.click("#start")
+    mine = "lab.mounted.frame().header.shown.run"
+    at.until(f"{mine}?.name === 'mine' && {mine}.images.length > 0", 60)
+    at.page.click("#stop")
+    at.until("!lab.mounted.frame().header.working", 60)
+    assert at.page.inner_text("#words") == "mine has ended."
+    assert RunFolder(folder / "mine").latest() is not None
+    assert not at.page.is_disabled("#resume")
