@@ -50,7 +50,7 @@ def test_halves_come_together_as_the_whole(tmp_path: Path) -> None:
     expected = figures(whole)
     shares = expected.pop("shares")
     assert found.pop("shares") == said.pop("shares") == shares
-    assert found == said
+    assert found == pytest.approx(said, rel=1e-9)  # the order of sums is that of the threads
     assert found == pytest.approx(expected, rel=1e-5)  # networks round by the size of their batch
     assert torch.equal(images, whole.images)
     assert statistics.count == 80

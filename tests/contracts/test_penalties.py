@@ -237,7 +237,7 @@ def test_logits_of_a_thousand_make_no_half_precision_infinity(name: str) -> None
     with torch.autocast("cpu", torch.float16):
         at = context(D, penalty, dtype=torch.float32)
         at.real_logits, at.fake_logits = at.real_logits.half(), at.fake_logits.half()
-        at.judge = lambda x: D(x).half()
+        at.judge = lambda x, y: D(x).half()
         if name == "orthogonal":
             at.D = nn.Linear(64, 64)
         assert values(name, at).isfinite().all()
