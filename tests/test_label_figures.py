@@ -1,5 +1,6 @@
 """Figures of conditional generators: against counts by hand, and the manifold's recall class by class."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from ganforge.crowd import Crowd, reference
 from ganforge.data import open_source
 from ganforge.errors import RecipeError
 from ganforge.features import PixelFeatures
+from ganforge.features import extractor as feature_extractor
 from ganforge.gan_train import classification_accuracy_score
 from ganforge.label_figures import class_recalls, label_accuracy, label_figures, real_labels, sentences
 from ganforge.labels import labels_of
@@ -54,6 +56,12 @@ def test_real_labels_stand_in_the_order_of_the_reference() -> None:
     found = label_figures(labels, source, extractor, split="test", real=real, fake=fake)
     assert "label_accuracy" not in found  # pixels know no classes
     assert found["least_class_recall"] == min(v for v in found["class_recall"].values() if v is not None)
+    knows = Crowd(real.features, torch.eye(10)[labels.of_seeds(range(300))])
+    classifier = feature_extractor("mnist")
+    named = label_figures(labels, source, classifier, split="test", real=real, fake=knows)
+    assert named["label_accuracy"] == 1
+    other = replace(labels, names=tuple(f"sort {n}" for n in range(10)))  # ten classes, but not those that it knows
+    assert "label_accuracy" not in label_figures(other, source, classifier, split="test", real=real, fake=knows)
     assert label_figures(None, source, extractor, split="test", real=real, fake=fake) == {}
     assert sentences({"label_accuracy": 0.5})[0].startswith("asked for a class")
 

@@ -60,7 +60,7 @@ def label_figures(
         return {}
     asked = labels.of_seeds(range(len(fake.features)))
     found: dict[str, Any] = {}
-    if len(extractor.classes) == len(labels.names) and fake.logits.shape[1] == len(labels.names):
+    if tuple(extractor.classes) == labels.names:
         found["label_accuracy"] = label_accuracy(fake.logits, asked)
     y = real_labels(source, split, real.count)
     if y is not None and len(real.features) == len(y):

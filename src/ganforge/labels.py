@@ -1,7 +1,7 @@
 """Labels of samples that nobody took a picture of: which a fake gets in training, and which belongs to a seed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -133,7 +133,7 @@ def labels_of(source: Source, *, balanced: bool, optional: bool = False) -> Labe
 def codes(count: int) -> Labels:
     """Labels that mean nothing beforehand: InfoGAN's code."""
     names = tuple(f"code {i}" for i in range(count))
-    return replace(Labels(Condition("class", count), names), shares=torch.full((count,), 1 / count))
+    return Labels(Condition("class", count), names, shares=torch.full((count,), 1 / count))
 
 
 def check_same(saved: Labels | None, now: Labels | None, *, name: str) -> None:

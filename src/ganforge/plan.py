@@ -183,7 +183,7 @@ def try_out(plan: Plan, terms: tuple[Term, ...]) -> None:
     x = called(G, torch.zeros(2, z_dim, device=weight.device, dtype=weight.dtype), y)
     if tuple(x.shape) != (2, *shape):
         raise RecipeError(f"generator.name: two samples came out as {tuple(x.shape)}; they should be {(2, *shape)}")
-    told = None if plan.labels is None or not told_labels(plan) else y
+    told = y if told_labels(plan) else None
     blank = torch.zeros(2, *seen, device=weight.device, dtype=weight.dtype)
     logits = called(D, blank, told)
     if tuple(logits.shape) != (2,):
@@ -194,8 +194,8 @@ def try_out(plan: Plan, terms: tuple[Term, ...]) -> None:
 
 
 def told_labels(plan: Plan) -> bool:
-    """Whether the discriminator is told the labels, or has to find them."""
-    return plan.parts["game"].values.get("labels") != "code"
+    """Whether the discriminator is told labels: there are some, and it doesn't have to find them."""
+    return plan.labels is not None and getattr(plan.game, "tells", True)
 
 
 def check_layer(D: nn.Module, x: Tensor, y: Tensor | None, name: str, layer: int) -> None:

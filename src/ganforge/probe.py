@@ -102,7 +102,7 @@ class Probe:
 
     def labels(self, split: Split, most: int, part: slice) -> Tensor | None:
         """Labels of a part of what `read` reads; None where D is told none."""
-        if self.plan.labels is None or not told_labels(self.plan) or split.labels is None:
+        if not told_labels(self.plan) or split.labels is None:
             return None
         count = min(most, len(split))
         return split.labels[torch.arange(count) * len(split) // count][part].to(self.plan.device)
@@ -159,7 +159,7 @@ class Probe:
             return {}
         fake = fake.detach().requires_grad_()
         with torch.enable_grad():
-            logits = untouched(D, self.packs(fake), self.asked if self.plan.labels and told_labels(self.plan) else None)
+            logits = untouched(D, self.packs(fake), self.asked if told_labels(self.plan) else None)
             real = logits.detach()
             if objective.paired:
                 real = untouched(D, self.packs(self.trained[: self.count]), self.known_labels).detach()

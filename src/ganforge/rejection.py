@@ -9,9 +9,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.batch import Batch
+from ganforge.errors import RecipeError
 from ganforge.latent import seeded
 from ganforge.layers import advance_spectral_norms, called
-from ganforge.plan import Plan
+from ganforge.plan import Plan, told_labels
 from ganforge.sample import latents
 
 __all__ = ["Rejection", "calibrated"]
@@ -57,21 +59,26 @@ def calibrated(
         steps: updates, on batches of the recipe's size.
         lr: Adam's learning rate at the start; it falls linearly to 0.
         quantile: of the ratio, the cap above which every sample is kept.
+
+    Raises:
+        RecipeError: for a discriminator of packs, whose logit is no single sample's.
     """
+    if plan.game.seen_shape(plan.source.shape) != tuple(plan.source.shape):
+        raise RecipeError("rejection asks the discriminator for single samples, and this one judges packs of them")
     device, batch = plan.device, plan.training.batch
     rng, z_dim = torch.Generator(device).manual_seed(plan.training.seed), int(G.z_dim)  # type: ignore[arg-type]
     C = copy.deepcopy(D).train().requires_grad_(True)
     optimizer = torch.optim.Adam(C.parameters(), lr=lr, betas=(0.9, 0.999))
-    told = plan.labels is not None
     with replace(plan, training=replace(plan.training, seeds=1)).stream(position=0) as stream:
         for step in range(steps):
             optimizer.param_groups[0]["lr"] = lr * (1 - step / steps)
             real = stream.next()
-            y = real.y if told else None
+            y, wanted = labels_in(plan, real, rng)
             with torch.no_grad():
-                fake = called(G, torch.randn(batch, z_dim, generator=rng, device=device), y)
+                fake = called(G, torch.randn(batch, z_dim, generator=rng, device=device), wanted)
             advance_spectral_norms(C)
-            loss = F.softplus(-called(C, real.x, y)).mean() + F.softplus(called(C, fake, y)).mean()
+            told = wanted if told_labels(plan) else None
+            loss = F.softplus(-called(C, real.x, y)).mean() + F.softplus(called(C, fake, told)).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -79,5 +86,11 @@ def calibrated(
     seeds = range(FIRST, FIRST + BURN_IN)
     asked = None if plan.labels is None else plan.labels.of_seeds(seeds).to(device)
     with torch.no_grad():
-        logits = called(C, called(G, latents(seeds, z_dim).to(device), asked), asked)
+        x = called(G, latents(seeds, z_dim).to(device), asked)
+        logits = called(C, x, asked if told_labels(plan) else None)
     return Rejection(C, float(logits.quantile(quantile)))
+
+
+def labels_in(plan: Plan, real: Batch, rng: torch.Generator) -> tuple[Tensor | None, Tensor | None]:
+    """The labels of real samples and of as many fakes, as the game asks for them."""
+    return (None, None) if plan.labels is None else plan.game.asked_for(real, rng)  # type: ignore[attr-defined]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from ganforge.batch import Batch
 from ganforge.errors import CheckpointError, DataError, RecipeError
-from ganforge.games import Moment
 from ganforge.labels import check_same
 from ganforge.plan import Plan, build
 from ganforge.probe import Probe
@@ -68,14 +67,16 @@ def round_of(plan: Plan) -> tuple[dict[str, Spy], Batch]:
     return spies, batch
 
 
-@pytest.mark.parametrize("extra", [[], ["penalties.r1.gamma=1"], ["penalties.gradient_penalty.weight=1"]])
-def test_fakes_are_asked_for_what_the_batch_shows(recipe: Recipe, extra: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("extra", "asked"), [([], 3), (["penalties.r1.gamma=1"], 3), (["penalties.gradient_penalty.weight=1"], 4)]
+)
+def test_fakes_are_asked_for_what_the_batch_shows(recipe: Recipe, extra: list[str], asked: int) -> None:
+    """D hears of the real samples, of the fakes of both turns, and of a penalty's points between them."""
     spies, batch = round_of(plan_of(recipe, *extra))
     assert batch.y is not None
     assert all(torch.equal(y, batch.y) for y in spies["generator"].heard)
     heard = torch.cat([y for y in spies["discriminator"].heard if y is not None])
-    assert torch.equal(heard, batch.y.repeat(len(heard) // 16))
-    assert len(heard) == {0: 48, 1: 48}.get(len(extra), 48) + (16 if "gradient_penalty" in str(extra) else 0)
+    assert torch.equal(heard, batch.y.repeat(asked))
 
 
 def test_balanced_labels_are_uniform_whatever_the_data_hold(recipe: Recipe) -> None:
@@ -99,6 +100,23 @@ def test_a_share_of_the_labels_is_left_out_for_both_players_alike(recipe: Recipe
     assert 0.4 - 4 * 0.0283 < out.float().mean().item() < 0.4 + 4 * 0.0283  # 4 σ
     assert torch.equal(asked[~out], batch.y[~out])  # type: ignore[index]
     assert torch.equal(told, torch.cat([asked, asked]))
+
+
+@pytest.mark.parametrize("fakes", ["fresh", "shared"])
+def test_a_pair_of_real_and_fake_is_told_one_label(recipe: Recipe, fakes: str) -> None:
+    """Where logits are subtracted, a label that was left out is left out of both, in both turns."""
+    plan = plan_of(recipe, "objective=relativistic_pairing", "game.label_dropout=.5", f"game.fakes={fakes}")
+    state = TrainState.start(plan)
+    spies = {name: Spy(network) for name, network in state.players.items()}
+    batch, moment = plan.stream(position=0).next(), state.moment(plan, "generator")
+    kept = plan.game.discriminator(spies, batch, moment).fakes
+    spies["discriminator"].heard.clear()
+    plan.game.generator(spies, batch, moment, kept)
+    of_fakes, of_reals = spies["discriminator"].heard
+    assert of_fakes is not None
+    assert of_reals is not None
+    assert torch.equal(of_fakes, of_reals)
+    assert 0 < int((of_fakes < 0).sum()) < 16
 
 
 def test_nobody_tells_the_discriminator_a_code(recipe: Recipe) -> None:
@@ -230,7 +248,3 @@ def test_another_list_of_classes_is_no_way_to_go_on(recipe: Recipe) -> None:
     check_same(labels, labels, name="greys")
     with pytest.raises(CheckpointError, match="the classes of greys aren't those"):
         check_same(labels, replace(labels, names=("a", "b", "c")), name="greys")
-
-
-def test_moment_is_importable_for_own_games() -> None:
-    assert Moment(torch.Generator()).games == 1

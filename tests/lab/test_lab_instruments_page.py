@@ -1,18 +1,14 @@
 """The smaller instruments in a real browser: opened, played, changed, and their read-outs checked against the same
 computation in Python. Skipped without a chromium, unless REQUIRE_BROWSER=1."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tests.lab.test_lab_page import ARGS, NAMES, START, Visit, skip_or_fail
+from tests.lab.chromium import lab, launched
+from tests.lab.test_lab_page import Visit
 
 from conftest import TINY_SETTINGS
 from ganforge.io.folder import RunFolder
@@ -24,18 +20,9 @@ from ganforge.sample import latents
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
-    if path is None:
-        skip_or_fail("no browser: install chromium and the dev extra (pip install 'ganforge[dev]')")
-    with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=path, args=ARGS)
-        yield found
-        found.close()
+def browser() -> Iterator[Any]:
+    with launched() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="module")
@@ -50,25 +37,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
-    """A lab of its own process, over a folder of runs."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
-    start = START.replace("'0']", f"'0', '--runs', {str(folder)!r}]")
-    process = subprocess.Popen([sys.executable, "-c", start], stderr=subprocess.PIPE, text=True, env=env)
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert line.startswith("the lab is open at http://127.0.0.1:"), line
-    yield line.split()[-1]
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    """A lab over a folder of runs."""
+    with lab("--runs", str(folder)) as found:
+        yield found
 
 
 @pytest.fixture
-def opened(chromium: Any, address: str) -> Iterator[Callable[..., Visit]]:
+def opened(browser: Any, address: str) -> Iterator[Callable[..., Visit]]:
     """Opens an instrument's page, and sees that nothing went wrong in it and that it fits a phone."""
     visits: list[Visit] = []
 
     def page(name: str, ready: str, url: str | None = None) -> Visit:
-        visits.append(Visit(chromium, url or f"{address}#{name}", ready))
+        visits.append(Visit(browser, url or f"{address}#{name}", ready))
         return visits[-1]
 
     yield page

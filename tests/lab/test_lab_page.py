@@ -3,11 +3,6 @@ in Python. Chromium is the system's; without one these are skipped, unless REQUI
 
 import base64
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.lab.chromium import lab, launched
 
 from ganforge.lab.instruments.losses import weighed
 from ganforge.lab.limits import recipe_of
@@ -23,54 +19,20 @@ from ganforge.lab.play import Play, begin, recipe_text
 from ganforge.lab.readings import readings
 from ganforge.objectives import OBJECTIVES
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
 SMALL = ["generator.hidden=[8, 8]", "discriminator.hidden=[8, 8]", "train.batch=64", "train.tick=1280"]
 FIRST_FRAME = "window.lab?.mounted?.frame(0) !== undefined"
-START = "from ganforge.cli import main; import sys; sys.argv = ['ganforge', 'lab', '--port', '0']; main()"
-
-
-def skip_or_fail(reason: str) -> None:
-    if os.environ.get("REQUIRE_BROWSER") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        path = None
-    if path is None:
-        skip_or_fail("no browser: install chromium and the dev extra (pip install 'ganforge[dev]')")
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=path, args=ARGS)
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """A lab of its own process, as the command starts it."""
-    root = Path(__file__).parents[2] / "src"
-    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, "-c", START], stderr=subprocess.PIPE, text=True, env=env)
-    assert process.stderr is not None
-    line = process.stderr.readline()
-    assert line.startswith("the lab is open at http://127.0.0.1:"), line
-    yield line.split()[-1]
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=20)[1]
-    assert said.splitlines()[-1] == "closed"
-    assert process.returncode == 0
+    with lab() as found:
+        yield found
 
 
 class Visit:

@@ -25,11 +25,12 @@ __all__ = ["FAKES", "NoiseGame"]
 
 
 class Fakes(NamedTuple):
-    """A pass of the generator: what went in, what it was asked for, what came out."""
+    """A pass of the generator: what went in, what it was asked for, what came out, and the real samples' labels."""
 
     z: Tensor
     y: Tensor | None
     x: Tensor
+    y_real: Tensor | None
 
 
 class Answer(NamedTuple):
@@ -39,42 +40,56 @@ class Answer(NamedTuple):
     aux: Tensor | None
 
 
-def fresh(G: nn.Module, z: Tensor, y: Tensor | None) -> tuple[Tensor, None]:
+Labels = tuple[Tensor | None, Tensor | None]
+"""Of the real samples, as they are told, and of as many fakes."""
+
+
+def fresh(G: nn.Module, z: Tensor, labels: Labels) -> tuple[Tensor, None]:
     """Fakes for the discriminator alone, made without a graph; the generator's turn makes its own."""
     with torch.no_grad():
-        return called(G, z, y), None
+        return called(G, z, labels[1]), None
 
 
-def shared(G: nn.Module, z: Tensor, y: Tensor | None) -> tuple[Tensor, Fakes]:
+def shared(G: nn.Module, z: Tensor, labels: Labels) -> tuple[Tensor, Fakes]:
     """One pass for both players: the discriminator sees it detached, the generator's turn goes on with its graph."""
-    x = called(G, z, y)
-    return x.detach(), Fakes(z, y, x)
+    made = made_of(G, z, labels)
+    return made.x.detach(), made
 
 
-FAKES: dict[str, Callable[[nn.Module, Tensor, Tensor | None], tuple[Tensor, Fakes | None]]] = {
+def made_of(G: nn.Module, z: Tensor, labels: Labels) -> Fakes:
+    """A pass of the generator."""
+    return Fakes(z, labels[1], called(G, z, labels[1]), labels[0])
+
+
+FAKES: dict[str, Callable[[nn.Module, Tensor, Labels], tuple[Tensor, Fakes | None]]] = {
     "fresh": fresh,
     "shared": shared,
 }
 
 
-def of_data(game: "NoiseGame", y: Tensor | None, count: int, moment: Moment) -> Tensor | None:
-    """The labels of as many real samples: those of the batch."""
-    return y
+class Asking(NamedTuple):
+    """A value of `game.labels`.
+
+    Attributes:
+        draw: labels of the data, classes, count, random numbers -> labels of the real samples and of as many fakes.
+        told: whether the discriminator hears the fakes' labels.
+    """
+
+    draw: Callable[[Tensor | None, int, int, torch.Generator], Labels]
+    told: bool = True
 
 
-def of_classes(game: "NoiseGame", y: Tensor | None, count: int, moment: Moment) -> Tensor:
-    """Every class as often as any other."""
-    assert game.condition is not None
-    return torch.randint(game.condition.size, (count,), generator=moment.rng, device=moment.rng.device)
+def uniform(classes: int, count: int, rng: torch.Generator) -> Tensor:
+    """Class numbers, each as often as any other."""
+    return torch.randint(classes, (count,), generator=rng, device=rng.device)
 
 
-ASKED: dict[str, Callable[["NoiseGame", Tensor | None, int, Moment], Tensor | None]] = {
-    "none": lambda game, y, count, moment: None,
-    "data": of_data,
-    "balanced": of_classes,
-    "code": of_classes,
+ASKED: dict[str, Asking] = {
+    "none": Asking(lambda y, classes, count, rng: (None, None)),
+    "data": Asking(lambda y, classes, count, rng: (y, y)),
+    "balanced": Asking(lambda y, classes, count, rng: (y, uniform(classes, count, rng))),
+    "code": Asking(lambda y, classes, count, rng: (None, uniform(classes, count, rng)), told=False),
 }
-"""`game.labels` -> the labels of the fakes, from those of the real samples."""
 
 
 @dataclass(frozen=True)
@@ -153,25 +168,30 @@ class NoiseGame:
         """Whether a part of it wants what a class head says."""
         return any(p.of_classes for p in self.penalties) or any(t.of_classes for t in self.terms)
 
-    def asked_for(self, batch: Batch, moment: Moment) -> tuple[Tensor | None, Tensor | None]:
-        """The labels of the real samples, as they are told, and those of as many fakes."""
-        y = batch.y if self.labels in ("data", "balanced") else None
-        wanted = ASKED[self.labels](self, y, len(batch.x), moment)
-        if self.label_dropout == 0 or wanted is None:
-            return y, wanted
-        out = torch.rand(len(batch.x), generator=moment.rng, device=moment.rng.device) < self.label_dropout
-        return (None if y is None else without(y, out)), without(wanted, out)
+    @property
+    def tells(self) -> bool:
+        """Whether the discriminator hears the labels of fakes."""
+        return ASKED[self.labels].told
+
+    def asked_for(self, batch: Batch, rng: torch.Generator) -> Labels:
+        """The labels of the real samples, as they are told, and those of as many fakes; some left out of both."""
+        classes = 0 if self.condition is None else self.condition.size
+        labels = ASKED[self.labels].draw(batch.y, classes, len(batch.x), rng)
+        if self.label_dropout == 0:
+            return labels
+        out = torch.rand(len(batch.x), generator=rng, device=rng.device) < self.label_dropout
+        return without(labels[0], out), without(labels[1], out)
 
     def told(self, y: Tensor | None) -> Tensor | None:
-        """What the discriminator hears of fakes' labels: nothing of a code."""
-        return None if self.labels == "code" else y
+        """What the discriminator hears of fakes' labels."""
+        return y if self.tells else None
 
     def discriminator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment) -> Move:
         """Objective and penalties on real samples and as many fakes."""
         D, G = players["discriminator"], players["generator"]
         z = noise(G, len(batch.x), moment.rng)
-        y, wanted = self.asked_for(batch, moment)
-        fake, kept = FAKES[self.fakes](G, z, wanted)
+        y, wanted = labels = self.asked_for(batch, moment.rng)
+        fake, kept = FAKES[self.fakes](G, z, labels)
         active = [p for p in self.penalties if p.term is not None and moment.turn % p.every == 0]
         needs = frozenset[str]().union(*(p.inputs for p in active))
         real = packed(batch.x, self.pack).detach().requires_grad_("real" in needs)
@@ -191,32 +211,28 @@ class NoiseGame:
     def generator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment, fakes: Any) -> Move:
         """The objective on fakes, through the discriminator, and the generator's own terms."""
         D, G = players["discriminator"], players["generator"]
-        if fakes is None:
-            y, wanted = self.asked_for(batch, moment)
-            made = Fakes(z := noise(G, len(batch.x), moment.rng), wanted, called(G, z, wanted))
-        else:
-            y, made = self.told(batch.y if fakes.y is not None else None), fakes
+        made: Fakes = fakes or made_of(G, noise(G, len(batch.x), moment.rng), self.asked_for(batch, moment.rng))
         with frozen(D):
             opponent: Callable[..., Tensor] = D
             if self.unroll:
-                opponent = unrolled(D, partial(self.prospect, batch.x, made, y, moment), moment, steps=self.unroll)
+                opponent = unrolled(D, partial(self.prospect, batch.x, made, moment), moment, steps=self.unroll)
             answer = self.answer(opponent, packed(made.x, self.pack), self.told(made.y), moment=moment)
             real_logits = torch.zeros_like(answer.logits)
             if self.objective.paired:
                 with torch.no_grad():
-                    real_logits = self.judged(opponent, packed(batch.x, self.pack), y, moment=moment)
+                    real_logits = self.judged(opponent, packed(batch.x, self.pack), made.y_real, moment=moment)
             loss = self.objective.g(real=real_logits, fake=answer.logits)
             terms = {"adversarial": best(loss, answer.logits, at(self.top_k, moment.images))}
             for term in self.terms:
                 scene = Scene(D, G, made.z, made.x, batch.x, partial(self.features, D, moment=moment), moment.rng,
                               moment.images, moment.remembered(term.name),
-                              made.y, self.told(made.y), y, answer.aux)  # fmt: skip
+                              made.y, self.told(made.y), made.y_real, answer.aux)  # fmt: skip
                 terms[term.name] = term.term(scene)
         return Move(terms)
 
-    def prospect(self, real: Tensor, made: Fakes, y: Tensor | None, moment: Moment, D: Callable[..., Tensor]) -> Tensor:
+    def prospect(self, real: Tensor, made: Fakes, moment: Moment, D: Callable[..., Tensor]) -> Tensor:
         """The discriminator's loss in a round that is only imagined; without penalties, as in the paper."""
-        real_logits = self.judged(D, packed(real, self.pack), y, moment=moment)
+        real_logits = self.judged(D, packed(real, self.pack), made.y_real, moment=moment)
         fake_logits = self.judged(D, packed(made.x, self.pack), self.told(made.y), moment=moment)
         return self.objective.d(real=real_logits, fake=fake_logits).mean() * moment.games
 
@@ -276,8 +292,10 @@ def noise(G: nn.Module, count: int, rng: torch.Generator) -> Tensor:
     return torch.randn(count, z_dim, generator=rng, device=weight.device, dtype=weight.dtype)
 
 
-def without(y: Tensor, out: Tensor) -> Tensor:
+def without(y: Tensor | None, out: Tensor) -> Tensor | None:
     """Labels, some of them left out: class -1, or NaN."""
+    if y is None:
+        return None
     return torch.where(out[:, None], torch.nan, y) if y.is_floating_point() else torch.where(out, -1, y)
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.errors import RecipeError
-from ganforge.layers.conditions import called
+from ganforge.layers.conditions import ClassHead, called, expect_labels
+from ganforge.layers.output import Output, layered
 from ganforge.layers.spectral import SpectralNorm
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "halved",
     "he_",
     "orthogonal_",
+    "over_places",
     "plain",
     "size_of",
     "spectral",
@@ -182,3 +184,17 @@ def size_of(shape: tuple[int, ...], sizes: dict[int, Any], name: str) -> int:
             f"set data.size to {', '.join(most)} or {last}, or choose another network."
         )
     return shape[1]
+
+
+def over_places(
+    D: nn.Module,
+    x: Float[Tensor, "B C H W"],
+    y: Shaped[Tensor, "B ..."] | None,
+    places: Callable[[Tensor], Tensor] = lambda h: h.sum((2, 3)),
+) -> Output:
+    """`D.full(x, y)` of a discriminator that is a row of blocks, features over all places (sums, if nothing else is
+    said), and a head: its `labels`, `blocks`, `minibatch` and `head`."""
+    expect_labels(D, D.condition, y, required=not isinstance(D.labels, ClassHead))  # type: ignore[arg-type]
+    x = D.labels(x, y).contiguous(memory_format=torch.channels_last)  # type: ignore[operator]
+    output = layered(x, D.blocks, lambda h: D.head(D.minibatch(places(h))))  # type: ignore[operator, arg-type]
+    return D.labels.answer(output, y)  # type: ignore[operator, union-attr]

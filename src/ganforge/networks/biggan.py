@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from ganforge.errors import RecipeError
 from ganforge.layers import (
     MINIBATCH,
-    ClassHead,
     Condition,
     LabelEmbedding,
     Minibatch,
@@ -28,10 +27,9 @@ from ganforge.layers import (
     SharedBatchNorm,
     advance_spectral_norms,
     expect_labels,
-    layered,
     reader,
 )
-from ganforge.layers.residual import DownBlock, UpBlock, orthogonal_, size_of, spectral
+from ganforge.layers.residual import DownBlock, UpBlock, orthogonal_, over_places, size_of, spectral
 from ganforge.layers.spectral import WARM_UP
 
 __all__ = ["DISCRIMINATORS", "GENERATORS", "TINY", "Discriminator", "Generator"]
@@ -174,7 +172,4 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the features after every block and the last ReLU."""
-        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
-        x = self.labels(x, y).contiguous(memory_format=torch.channels_last)
-        output = layered(x, self.blocks, lambda h: self.head(self.minibatch(h.sum((2, 3)))))
-        return self.labels.answer(output, y)  # type: ignore[operator]
+        return over_places(self, x, y)

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from ganforge.layers import (
     MINIBATCH,
-    ClassHead,
     Condition,
     LabelEmbedding,
     Minibatch,
@@ -26,11 +25,11 @@ from ganforge.layers import (
     SharedBatchNorm,
     advance_spectral_norms,
     expect_labels,
-    layered,
     reader,
 )
-from ganforge.layers.residual import doubled, halved, orthogonal_, size_of, spectral
+from ganforge.layers.residual import doubled, halved, orthogonal_, over_places, size_of, spectral
 from ganforge.layers.spectral import WARM_UP
+from ganforge.networks.biggan import GENERATORS
 
 __all__ = ["TINY", "Discriminator", "Generator"]
 
@@ -39,16 +38,6 @@ TINY: dict[str, Any] = {
     "discriminator": {"width": 4, "attention": (16,)},
     "shape": (3, 32, 32),
 }
-
-GENERATORS: dict[int, tuple[int, tuple[int, ...]]] = {
-    28: (7, (4, 4, 4)),
-    32: (4, (4, 4, 4, 4)),
-    64: (4, (16, 16, 8, 4, 2)),
-    128: (4, (16, 16, 8, 4, 2, 1)),
-    256: (4, (16, 16, 8, 8, 4, 2, 1)),
-    512: (4, (16, 16, 8, 8, 4, 2, 1, 1)),
-}
-"""Size -> the first map's side, and channels from the first map on, in widths."""
 
 DISCRIMINATORS: dict[int, tuple[int, ...]] = {
     28: (4, 4, 4),
@@ -197,7 +186,4 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the features after every layer from the first convolution to the last ReLU."""
-        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
-        x = self.labels(x, y).contiguous(memory_format=torch.channels_last)
-        output = layered(x, self.blocks, lambda h: self.head(self.minibatch(h.sum((2, 3)))))
-        return self.labels.answer(output, y)  # type: ignore[operator]
+        return over_places(self, x, y)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ganforge.layers import (
     MINIBATCH,
-    ClassHead,
     Condition,
     ConditionalBatchNorm,
     Entry,
@@ -26,10 +25,9 @@ from ganforge.layers import (
     advance_spectral_norms,
     entry,
     expect_labels,
-    layered,
     reader,
 )
-from ganforge.layers.residual import DownBlock, UpBlock, glorot_, size_of, spectral
+from ganforge.layers.residual import DownBlock, UpBlock, glorot_, over_places, size_of, spectral
 from ganforge.layers.spectral import WARM_UP
 
 __all__ = ["DISCRIMINATORS", "GENERATORS", "TINY", "Discriminator", "Generator"]
@@ -131,7 +129,4 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the features after every block, the attention and the last ReLU."""
-        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
-        x = self.labels(x, y).contiguous(memory_format=torch.channels_last)
-        output = layered(x, self.blocks, lambda h: self.head(self.minibatch(h.sum((2, 3)))))
-        return self.labels.answer(output, y)  # type: ignore[operator]
+        return over_places(self, x, y)

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ganforge.layers import (
     MINIBATCH,
-    ClassHead,
     Condition,
     ConditionalBatchNorm,
     Entry,
@@ -24,10 +23,9 @@ from ganforge.layers import (
     advance_spectral_norms,
     entry,
     expect_labels,
-    layered,
     reader,
 )
-from ganforge.layers.residual import DownBlock, UpBlock, glorot_, plain, size_of, spectral
+from ganforge.layers.residual import DownBlock, UpBlock, glorot_, over_places, plain, size_of, spectral
 from ganforge.layers.spectral import WARM_UP
 
 __all__ = ["DISCRIMINATORS", "GENERATORS", "TINY", "Discriminator", "Generator"]
@@ -126,11 +124,11 @@ class Discriminator(nn.Module):
         self.condition = condition
         self.labels = reader(labels, condition, channels[-1], spectral=norm == "spectral")
         before = [shape[0] + int(self.labels.extra), *channels]  # type: ignore[arg-type]
-        self.blocks = nn.ModuleList(
+        blocks = [
             DownBlock(b, a, hidden=a if n == 0 else b, first=n == 0, halve=n < halvings, wrap=wrap)
             for n, (b, a) in enumerate(zip(before, channels, strict=False))
-        )
-        self.activation = nn.ReLU()
+        ]
+        self.blocks = nn.ModuleList([*blocks, nn.ReLU()])
         self.minibatch = MINIBATCH[minibatch]((channels[-1],))
         self.head = wrap(nn.Linear(channels[-1] + int(self.minibatch.extra), 1))  # type: ignore[arg-type]
         glorot_(self)
@@ -141,7 +139,4 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the features after every block and the last ReLU."""
-        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
-        x = self.labels(x, y).contiguous(memory_format=torch.channels_last)
-        output = layered(x, [*self.blocks, self.activation], lambda h: self.head(self.minibatch(h.sum((2, 3)))))
-        return self.labels.answer(output, y)  # type: ignore[operator]
+        return over_places(self, x, y)

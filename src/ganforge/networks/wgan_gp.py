@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from ganforge.layers import (
     MINIBATCH,
-    ClassHead,
     Condition,
     ConditionalBatchNorm,
     Entry,
@@ -23,10 +22,9 @@ from ganforge.layers import (
     Reader,
     entry,
     expect_labels,
-    layered,
     reader,
 )
-from ganforge.layers.residual import DownBlock, UpBlock, he_, size_of
+from ganforge.layers.residual import DownBlock, UpBlock, he_, over_places, size_of
 
 __all__ = ["TINY", "Discriminator", "Generator"]
 
@@ -103,10 +101,8 @@ class Discriminator(nn.Module):
         self.condition = condition
         self.labels = reader(labels, condition, width)
         before = [shape[0] + int(self.labels.extra), *[width] * BLOCKS]  # type: ignore[arg-type]
-        self.blocks = nn.ModuleList(
-            DownBlock(before[n], width, hidden=width, first=n == 0, halve=n < HALVINGS) for n in range(BLOCKS)
-        )
-        self.activation = nn.ReLU()
+        blocks = [DownBlock(before[n], width, hidden=width, first=n == 0, halve=n < HALVINGS) for n in range(BLOCKS)]
+        self.blocks = nn.ModuleList([*blocks, nn.ReLU()])
         self.minibatch = MINIBATCH[minibatch]((width,))
         self.head = nn.Linear(width + int(self.minibatch.extra), 1)  # type: ignore[arg-type]
         he_(self)
@@ -116,7 +112,4 @@ class Discriminator(nn.Module):
 
     def full(self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None) -> Output:
         """Logits, and the features after every block and the last ReLU."""
-        expect_labels(self, self.condition, y, required=not isinstance(self.labels, ClassHead))
-        x = self.labels(x, y).contiguous(memory_format=torch.channels_last)
-        output = layered(x, [*self.blocks, self.activation], lambda h: self.head(self.minibatch(h.mean((2, 3)))))
-        return self.labels.answer(output, y)  # type: ignore[operator]
+        return over_places(self, x, y, lambda h: h.mean((2, 3)))
