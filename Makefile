@@ -3,6 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO ?= runs/demo
+WORKERS ?= auto
 
 .PHONY: install demo test check bench docs clean
 
@@ -24,8 +25,8 @@ check: install  ## style, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check  ## style, types, the rules of the house, and all tests
-	$(BIN)/pytest
+test: check  ## style, types, the rules of the house, and all tests, on every core (WORKERS=0: one after the other)
+	$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 
 bench: install  ## our training step against the classic loops; about 20 minutes on two quiet cores
 	$(BIN)/python benchmarks/step.py

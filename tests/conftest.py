@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 import torch
 
 from ganforge.recipe import Recipe
+
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:  # workers, and what they start, share the cores
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
+    os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 
 TINY_SETTINGS = {
     "generator": {"name": "mlp", "z_dim": 4, "hidden": [16]},

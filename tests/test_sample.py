@@ -110,3 +110,23 @@ def test_what_is_no_run_is_said(tmp_path: Path) -> None:
 def test_seeds_out_of_range_are_refused() -> None:
     with pytest.raises(RecipeError, match="out of range"):
         latents([-1], 2)
+
+
+def test_a_count_is_that_many_seeds(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from ganforge import commands
+
+    options = {"labels": None, "truncation": float("inf"), "batch": None, "device": "cpu", "as_json": False}
+    commands.sample(run, None, tmp_path / "a.npy", count=5, **options)
+    commands.sample(run, "0-4", tmp_path / "b.npy", **options)
+    assert np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+    assert len(np.load(tmp_path / "a.npy")) == 5
+    with pytest.raises(RecipeError, match="leave out one"):
+        commands.sample(run, "0-4", tmp_path / "c.npy", count=5, **options)
+
+
+def test_samples_come_from_folded_weights_and_are_those_of_the_plain_ones(run: Path) -> None:
+    sampler = load(run, device="cpu")
+    assert sampler.fast is not sampler.G
+    z = sampler.latents(range(20))
+    torch.testing.assert_close(sampler.generate(z), sampler.G(z), rtol=0, atol=1e-5)
+    assert sampler.truncated(0.5).fast is not sampler.fast

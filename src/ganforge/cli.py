@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ganforge import latent_cli
+from ganforge import bench_cli, latent_cli
 
 __all__ = ["app", "main"]
 
@@ -95,8 +95,8 @@ def doctor(run: RunFolder, as_json: AsJson = False) -> None:
 def sample(
     run: RunPath,
     seeds: Annotated[
-        str, typer.Option(help="which samples: 0-63, or 1,7,23; a seed always gives the same image")
-    ] = "0-63",
+        str | None, typer.Option(help="which samples: 0-63, or 1,7,23; a seed always gives the same image")
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="x.png: one grid; x.npy: an array; a folder: a PNG for each seed")
     ] = Path("samples.png"),
@@ -107,17 +107,25 @@ def sample(
     truncation: Annotated[float, typer.Option(help="largest number in a latent: smaller is better and less varied")] = (
         float("inf")
     ),
-    batch: Annotated[int, typer.Option(min=1, help="images made at once")] = 256,
+    count: Annotated[int | None, typer.Option(min=1, help="how many: the seeds 0 to COUNT - 1")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="images made at once; of many, the fastest is found")] = None,
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
     """Make images with a trained generator: its best checkpoint, unless RUN names another one.
 
     Each PNG carries its seed and model in its metadata.
+
+    Examples:
+
+      ganforge sample runs/demo --seeds 0-99 --out grid.png
+
+      ganforge sample runs/demo --count 50000 --out many.npy
     """
     from ganforge import commands
 
-    commands.sample(run, seeds, out, labels=labels, truncation=truncation, batch=batch, device=device, as_json=as_json)
+    commands.sample(run, seeds, out, count=count, labels=labels, truncation=truncation, batch=batch, device=device,
+                    as_json=as_json)  # fmt: skip
 
 
 @app.command()
@@ -312,41 +320,7 @@ def lab(
     serve(host=host, port=port, runs=runs, token=token)
 
 
-bench = typer.Typer(help="Figures that papers publish, measured under their protocol.", no_args_is_help=True)
-app.add_typer(bench, name="bench")
-
-
-@bench.command()
-def modes(
-    remedies: Annotated[
-        list[str] | None, typer.Argument(metavar="[REMEDY]...", help="which remedies; by default all")
-    ] = None,
-    *,
-    sets: Annotated[str, typer.Option("--set", help="ring, grid, or both with a comma")] = "ring,grid",
-    steps: Annotated[int, typer.Option(min=1, help="updates of both players; PacGAN's protocol has 400,000")] = 20_000,
-    seeds: Annotated[int, typer.Option(min=1, help="games of each, from seeds 0, 1, ...")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="small networks, 1,500 steps: shows the tool, claims nothing")]
-    = False,
-    out: Annotated[Path | None, typer.Option(help="JSON lines, and a table beside; what is there isn't done again")]
-    = None,
-    as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """How many modes of a ring and a grid of Gaussians each remedy keeps, and how sharp they are.
-
-    PacGAN's protocol (arXiv:1712.04086): their networks, data and figures, beside their published table.
-
-    Examples:
-
-      ganforge bench modes --quick
-
-      ganforge bench modes pack4 --set ring --steps 40000 --seeds 10 --out modes.jsonl
-    """
-    from ganforge import measuring
-
-    measuring.bench_modes(remedies or [], sets.split(","), steps=steps, seeds=seeds, quick=quick, out=out,
-                         as_json=as_json)  # fmt: skip
-
-
+bench_cli.register(app)
 latent_cli.register(app)
 
 

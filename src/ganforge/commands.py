@@ -10,6 +10,7 @@ from typing import Any
 
 from ganforge import tradeoff as curve
 from ganforge import view
+from ganforge.bench.sampling import best_batch
 from ganforge.crowd import Album, Maker, Progress
 from ganforge.data import Source, is_named, open_source, pairing
 from ganforge.data.survey import survey
@@ -55,6 +56,10 @@ __all__ = [
     "sample",
     "train",
 ]
+
+SHOWN = 64  # samples, if nobody says how many
+FEW = 256  # at once, where finding the fastest batch would take longer than it gives
+MANY = 4096
 
 
 def train(
@@ -125,11 +130,20 @@ def doctor(path: Path, *, as_json: bool) -> None:
 
 
 def sample(
-    path: Path, seeds: str, out: Path, *, labels: str | None, truncation: float, batch: int, device: str, as_json: bool
-) -> None:
-    """Make images and save them; with labels, every seed once for each of them, a row a label."""
+    path: Path, seeds: str | None, out: Path, *, count: int | None = None, labels: str | None, truncation: float,
+    batch: int | None, device: str, as_json: bool,
+) -> None:  # fmt: skip
+    """Make images and save them; with labels, every seed once for each of them, a row a label.
+
+    Raises:
+        RecipeError: if both seeds and a count are given.
+    """
+    if seeds is not None and count is not None:
+        raise RecipeError(f"--count {count} is --seeds 0-{count - 1}, and --seeds {seeds} is given too; leave out one")
     sampler = load(path, device=device).truncated(truncation)
-    numbers, y = asked_labels(sampler.labels, labels, seeds_in(seeds))
+    numbers = seeds_in(seeds or f"0-{(count or SHOWN) - 1}")
+    numbers, y = asked_labels(sampler.labels, labels, numbers)
+    batch = batch or (best_batch(sampler) if len(numbers) >= MANY else FEW)
     with view.bar(f"sampling {sampler.name}", float(len(numbers))) as advance:
         written = save_samples(sampler, numbers, out, y=y, batch=batch, progress=advance)
     view.paths(written, {"model": sampler.name, "seeds": len(numbers)}, as_json=as_json)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from ganforge import view
-from ganforge.bench import modes
+from ganforge.bench import modes, sampling
 from ganforge.bench.page import COLUMNS, cells, markdown, published
 from ganforge.errors import RecipeError
 from ganforge.io.disk import write_whole
+from ganforge.sample import load
 
-__all__ = ["bench_modes"]
+__all__ = ["bench_modes", "bench_sample"]
 
 
 def bench_modes(
@@ -39,3 +40,19 @@ def bench_modes(
     lines = list(modes.summary([row for row in rows if (row.remedy, row.set, row.steps) in keys]))
     beside = [] if quick else published(sets)
     view.table(COLUMNS, [*(cells(line) for line in lines), *beside], lines, as_json=as_json)
+
+
+def bench_sample(path: Path, batches: str, *, pairs: int, device: str, as_json: bool) -> None:
+    """Measure how fast a generator makes samples.
+
+    Raises:
+        RecipeError: for batches that are no whole numbers.
+    """
+    try:
+        sizes = [int(word) for word in batches.split(",")]
+    except ValueError:
+        raise RecipeError(f"--batches {batches!r} are no whole numbers; give for instance 1,64,256") from None
+    sampler = load(path, device=device)
+    with view.bar(f"timing {sampler.name}", float(len(sizes))) as advance:
+        rows = sampling.speeds(sampler, sizes, pairs=pairs, progress=advance)
+    view.table(sampling.COLUMNS, [sampling.cells(row) for row in rows], [row.line for row in rows], as_json=as_json)

@@ -9,6 +9,7 @@ import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,14 @@ from ganforge.io.images import grid, save_png, to_uint8
 from ganforge.io.scatter import scatter
 from ganforge.labels import Labels
 from ganforge.latent import seeded, truncated
-from ganforge.layers import advance_spectral_norms, called
+from ganforge.layers import advance_spectral_norms, called, fused
 from ganforge.layers.spectral import WARM_UP
 from ganforge.players import device_named, new_networks
 from ganforge.recipe import Recipe, resolve
 
 __all__ = ["Sampler", "find_checkpoint", "latents", "load", "save_samples", "seeds_in", "settled"]
 
+PROBED = 4  # samples on which the folded generator is compared with the plain one
 SETTLING = 16  # batches behind the standing statistics
 SETTLED = 256  # samples in each, where the latents are truncated
 MOST_SEEDS = 10_000_000  # in one call
@@ -61,6 +63,12 @@ class Sampler:
         self.z_dim = int(G.z_dim)  # type: ignore[arg-type]
         self.medium = MEDIA[len(self.shape)]
 
+    @cached_property
+    def fast(self) -> nn.Module:
+        """The generator as it is asked for samples: its norms folded into its weights. `G` has to stay as it is."""
+        z, y = latents(range(PROBED), self.z_dim), self.labels_of(range(PROBED))
+        return fused(self.G, z.to(self.device), *([] if y is None else [y.to(self.device)]))
+
     @property
     def most(self) -> None:
         """How many samples there are: as many as one likes."""
@@ -80,7 +88,7 @@ class Sampler:
             RecipeError: for labels that this generator can't use, and for none where it needs some.
         """
         check_labels(self.labels, y)
-        return called(self.G, z.to(self.device), None if y is None else y.to(self.device))
+        return called(self.fast, z.to(self.device), None if y is None else y.to(self.device))
 
     def truncated(self, threshold: float) -> "Sampler":
         """The same generator, of which seeds' latents are truncated normal: better samples, less variety.
@@ -96,6 +104,7 @@ class Sampler:
         if threshold == self.truncation:
             return self
         copied = copy.copy(self)
+        vars(copied).pop("fast", None)
         copied.G = settled(self.G, batch=SETTLED, labels=self.labels, truncation=threshold)
         copied.truncation = threshold
         copied.name = self.name if math.isinf(threshold) else f"{self.name}, truncated to {threshold:g}"

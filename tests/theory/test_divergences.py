@@ -156,7 +156,7 @@ def test_entropy_of_certainty_and_of_ignorance() -> None:
     assert theory.entropy([0.25] * 4) == pytest.approx(math.log(4), abs=1e-15)
 
 
-@pytest.mark.parametrize("form", [list, tuple, np.asarray, torch.tensor], ids=str)
+@pytest.mark.parametrize("form", [list, tuple, np.asarray, torch.tensor], ids=["list", "tuple", "array", "tensor"])
 def test_lists_arrays_and_tensors(form: object) -> None:
     assert theory.kl(form([0.5, 0.5]), form([0.25, 0.75])) == pytest.approx(math.log(2) - math.log(3) / 2, abs=1e-15)  # type: ignore[operator]
 

@@ -20,6 +20,7 @@ from ganforge.layers.conditions import (
     reader,
 )
 from ganforge.layers.dropout import Dropout
+from ganforge.layers.inference import fused
 from ganforge.layers.labels import refuse_labels
 from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
 from ganforge.layers.maxout import Maxout
@@ -59,6 +60,7 @@ __all__ = [
     "called",
     "entry",
     "expect_labels",
+    "fused",
     "label_loss",
     "layered",
     "mixes_samples",
