@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO ?= runs/demo
 WORKERS ?= auto
 
-.PHONY: install demo test check bench docs clean
+.PHONY: install demo test check bench bench-quick docs clean
 
 install: .venv/installed
 
@@ -28,8 +28,11 @@ check: install  ## style, types
 test: check  ## style, types, the rules of the house, and all tests, on every core (WORKERS=0: one after the other)
 	$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 
-bench: install  ## our training step against the classic loops; about 20 minutes on two quiet cores
+bench: install  ## our training step against the classic loops; about half an hour on two quiet cores
 	$(BIN)/python benchmarks/step.py
+
+bench-quick: install  ## the same on tiny networks, a quarter of a minute: does it run, is it the same update?
+	$(BIN)/python benchmarks/step.py --quick --out runs/bench-quick
 
 docs: install  ## every figure and table of the documentation, made anew; about ten minutes on two cores
 	$(BIN)/python scripts/docs_figures.py

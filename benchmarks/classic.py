@@ -18,6 +18,7 @@ __all__ = [
     "LeanDigits",
     "adam",
     "dcgan_discriminator",
+    "dcgan_fresh_step",
     "dcgan_generator",
     "dcgan_step",
     "digit_loader",
@@ -232,3 +233,26 @@ def dcgan_step(
     opt_g.step()
 
     log.append(((loss_real + loss_fake).item(), loss_g.item(), d_real, d_fake, output.mean().item()))
+
+
+def dcgan_fresh_step(
+    G: nn.Module, D: nn.Module, opt_g: Optimizer, opt_d: Optimizer, real: Tensor, log: Log,
+    rng: torch.Generator | None = None,
+) -> None:  # fmt: skip
+    """The same, each player on fakes of its own, as Goodfellow et al. 2014 have it."""
+    bce = nn.BCELoss()
+    z_dim = next(G.parameters()).shape[0]
+    ones, zeros = real.new_ones(len(real)), real.new_zeros(len(real))
+
+    D.zero_grad()
+    fake = G(torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype))  # cost: a graph that is thrown away
+    loss_d = bce(D(real), ones) + bce(D(fake.detach()), zeros)
+    loss_d.backward()
+    opt_d.step()
+
+    G.zero_grad()
+    loss_g = bce(D(G(torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype))), ones)
+    loss_g.backward()  # cost: D's weight gradients too, which the next zero_grad() throws away
+    opt_g.step()
+
+    log.append((loss_d.item(), loss_g.item()))

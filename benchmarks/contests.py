@@ -1,63 +1,30 @@
-"""What `step.py` compares: the sides of every contest, made ready to run, and a check that they do the same update."""
+"""What `step.py` compares: the sides of every contest, made ready to run."""
 
 import itertools
 import math
-import resource
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 
 import classic
-import numpy as np
+import classic_residual
 import torch
-from torch import Tensor, nn
+from plans import MLP_BATCH, Scale, critic_plan, dcgan_plan, mlp_plan, random_images, relativistic_plan
+from torch import Tensor
 
-from ganforge.batch import Batch
-from ganforge.data import Source, Stream
-from ganforge.plan import Plan, build
-from ganforge.recipe import Recipe, load_recipe, override
+from ganforge.data import Source
+from ganforge.plan import Plan
+from ganforge.sample import Sampler
 from ganforge.state import TrainState
 from ganforge.train import play_round
 
-__all__ = ["CONTESTS", "FULL", "QUICK", "Contest", "Run", "Scale", "largest_difference", "peak_memory"]
+__all__ = ["CONTESTS", "Contest", "Run"]
 
 Run = Callable[[int], None]
 """`run(n)` does n units of a side's work: steps or epochs."""
 
-MLP_BATCH = 128
-POOL = 1024  # random images of the 64×64 contest
-SEED = 0
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How large the contests are.
-
-    Attributes:
-        seconds: how long a sample of steps should take at least.
-        epoch_images: images in an epoch of MNIST.
-        width, batch: channels of DCGAN's largest feature map, and its batch.
-    """
-
-    seconds: float = 1.0
-    epoch_images: int = 60_000
-    width: int = 64
-    batch: int = 64
-
-
-FULL = Scale()
-QUICK = Scale(seconds=0.02, epoch_images=256, width=8, batch=8)
-
 
 # ---------------------------------------------------------------- the MLP on MNIST
-
-
-def mlp_plan(*settings: str) -> Plan:
-    """Our recipe of the tutorials' networks, on all 60,000 training images."""
-    always = ("data.held_out=0", f"train.batch={MLP_BATCH}", f"train.seed={SEED}", "train.device=cpu")
-    return build(override(load_recipe("mlp_mnist_28"), [*always, *settings]))
 
 
 def digits() -> Source:
@@ -149,36 +116,27 @@ def exhaust(batches: Iterator[object]) -> None:
 # ---------------------------------------------------------------- DCGAN at 64×64
 
 
-def random_images() -> np.ndarray:
-    """(1024, 64, 64, 3) uint8: the arithmetic doesn't depend on what the pictures show."""
-    return np.random.default_rng(SEED).integers(0, 256, (POOL, 64, 64, 3), dtype=np.uint8)
+def resident(size: int, batch: int) -> Iterator[Tensor]:
+    """Float batches of random images that are prepared beforehand, without end."""
+    real = torch.from_numpy(random_images(size)).permute(0, 3, 1, 2).contiguous().float().div_(255).sub_(0.5).div_(0.5)
+    return itertools.cycle(real.split(batch))
 
 
-def dcgan_plan(scale: Scale, *settings: str) -> Plan:
-    """Our recipe of the public example's networks, on random images."""
-    always = (
-        *("generator=dcgan", "generator.z_dim=100", f"generator.width={scale.width}"),
-        *("discriminator=dcgan", f"discriminator.width={scale.width}"),
-        *("data.held_out=0", f"train.batch={scale.batch}", f"train.seed={SEED}", "train.device=cpu"),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "random.npy"
-        np.save(path, random_images())
-        return build(override(Recipe("dcgan", {}), [*always, f"data.source={path}", *settings]))
-
-
-def classic_dcgan(scale: Scale) -> Run:
-    """The public example's step on float batches that are prepared beforehand."""
-    real = torch.from_numpy(random_images()).permute(0, 3, 1, 2).contiguous().float().div_(255).sub_(0.5).div_(0.5)
-    batches = itertools.cycle(real.split(scale.batch))
+def classic_dcgan(scale: Scale, step: Callable[..., None] = classic.dcgan_step) -> Run:
+    """The public example's step, or the same with fresh fakes."""
+    batches = resident(64, scale.batch)
     G, D = classic.dcgan_generator(scale.width), classic.dcgan_discriminator(scale.width)
     opt_g, opt_d, log = classic.adam(G), classic.adam(D), []
 
     def steps(count: int) -> None:
         for batch in itertools.islice(batches, count):
-            classic.dcgan_step(G, D, opt_g, opt_d, batch, log)
+            step(G, D, opt_g, opt_d, batch, log)
 
     return steps
+
+
+def classic_fresh_dcgan(scale: Scale) -> Run:
+    return classic_dcgan(scale, classic.dcgan_fresh_step)
 
 
 def our_dcgan(scale: Scale) -> Run:
@@ -187,6 +145,58 @@ def our_dcgan(scale: Scale) -> Run:
 
 def our_fresh_dcgan(scale: Scale) -> Run:
     return our_rounds(dcgan_plan(scale, "game.fakes=fresh"))
+
+
+# ---------------------------------------------------------------- sampling
+
+
+def classic_sampling(scale: Scale) -> Run:
+    """The public example's generator in evaluation mode."""
+    G, z = classic.dcgan_generator(scale.width).eval(), torch.randn(scale.batch, 100, 1, 1)
+
+    @torch.no_grad()
+    def batches(count: int) -> None:
+        for _ in range(count):
+            G(z)
+
+    return batches
+
+
+def our_sampling(scale: Scale) -> Run:
+    """What `sample` does with latents."""
+    plan = dcgan_plan(scale)
+    sampler = Sampler(plan.networks()["generator"], name="dcgan", shape=plan.source.shape)
+    z = sampler.latents(range(scale.batch))
+
+    def batches(count: int) -> None:
+        for _ in range(count):
+            sampler.generate(z)
+
+    return batches
+
+
+# ---------------------------------------------------------------- residual networks at 32×32
+
+
+def classic_residual_rounds(name: str, scale: Scale) -> Run:
+    """Rounds of plain loops: five discriminator updates and one of the generator, or one of each."""
+    batches, d_steps = resident(32, scale.batch), D_STEPS[name]
+    G, D = classic_residual.networks(name, scale.critic)
+    opt_g, opt_d, log = classic_residual.adam(G), classic_residual.adam(D), []
+
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            reals = list(itertools.islice(batches, d_steps))
+            classic_residual.ROUNDS[name](G, D, opt_g, opt_d, reals, log)
+
+    return rounds
+
+
+def our_residual_rounds(name: str, scale: Scale) -> Run:
+    return our_rounds(relativistic_plan(scale) if name == "relativistic" else critic_plan(name, scale))
+
+
+D_STEPS = {"sngan": 5, "wgan_gp": 5, "relativistic": 1}
 
 
 # ---------------------------------------------------------------- the table
@@ -221,7 +231,7 @@ CONTESTS = {
         "step",
         {"classic": classic_mlp, "ganforge": our_mlp},
         images=lambda scale: MLP_BATCH,
-        target=1.3,
+        target=1.35,
     ),
     "mlp_epoch": Contest(
         "MLP GAN: an epoch with loading",
@@ -240,101 +250,38 @@ CONTESTS = {
         most_pairs=3,
     ),
     "dcgan_step": Contest(
-        "DCGAN, 64×64, batch 64: a step on resident data",
+        "DCGAN, 64×64, batch 64: a step, shared fakes",
         "step",
-        {"classic": classic_dcgan, "ganforge": our_dcgan, "ganforge, fresh fakes": our_fresh_dcgan},
+        {"classic": classic_dcgan, "ganforge": our_dcgan},
         images=lambda scale: scale.batch,
-        target=1.15,
+        target=1.2,
     ),
+    "dcgan_fresh_step": Contest(
+        "DCGAN: a step, fresh fakes for each player",
+        "step",
+        {"classic": classic_fresh_dcgan, "ganforge": our_fresh_dcgan},
+        images=lambda scale: scale.batch,
+        target=1.2,
+    ),
+    "dcgan_sampling": Contest(
+        "DCGAN, 64×64, batch 64: samples",
+        "batch",
+        {"classic": classic_sampling, "ganforge": our_sampling},
+        images=lambda scale: scale.batch,
+        target=1.4,
+    ),
+} | {
+    name: Contest(
+        title,
+        "round",
+        {"classic": partial(classic_residual_rounds, name), "ganforge": partial(our_residual_rounds, name)},
+        images=lambda scale, name=name: scale.batch * D_STEPS[name],
+        target=target,
+        calibrated=False,
+    )
+    for name, title, target in (
+        ("wgan_gp", "WGAN-GP, ResNet, 32×32, batch 64: 5 D + 1 G", 1.65),
+        ("sngan", "SNGAN, ResNet, 32×32, batch 64: 5 D + 1 G", 1.7),
+        ("relativistic", "ResNet, 32×32, relativistic, R1 + R2: 1 D + 1 G", 1.4),
+    )
 }
-
-
-# ---------------------------------------------------------------- the same update, and its memory
-
-
-@dataclass
-class Doubled:
-    """A stream in float64 that remembers its last batch."""
-
-    stream: Stream
-    last: Tensor | None = None
-
-    @property
-    def position(self) -> int:
-        return self.stream.position
-
-    def next(self) -> Batch:
-        batch = self.stream.next()
-        self.last = batch.x.double()
-        return replace(batch, x=self.last)
-
-
-@torch.no_grad()
-def take_over(theirs: nn.Module, ours: nn.Module) -> None:
-    """Our weights and running statistics in their network, which has the same ones in the same order."""
-    pairs = zip([*theirs.parameters(), *theirs.buffers()], [*ours.parameters(), *ours.buffers()], strict=True)
-    for their, our in pairs:
-        their.copy_(our)
-
-
-@torch.no_grad()
-def furthest(a: list[Tensor], b: list[Tensor]) -> float:
-    return max(float((x - y).abs().max()) for x, y in zip(a, b, strict=True))
-
-
-def equal_sides(kind: str, scale: Scale) -> tuple[Plan, nn.Module, nn.Module, Callable[..., None]]:
-    """Our plan, the classic networks and their step; the MLP without dropout, whose masks come in another order."""
-    if kind == "mlp":
-        plan = mlp_plan("discriminator.dropout=0")
-        return plan, classic.mlp_generator(), classic.mlp_discriminator(dropout=0.0), classic.mlp_step
-    plan = dcgan_plan(scale, "game.fakes=shared")
-    networks = classic.dcgan_generator(scale.width), classic.dcgan_discriminator(scale.width)
-    return plan, *networks, classic.dcgan_step
-
-
-def largest_difference(kind: str, scale: Scale = FULL, *, steps: int = 5) -> dict[str, float]:
-    """How far the weights of both sides are apart after a few steps in float64, and how far they have moved.
-
-    Same first weights, data and noise. In float32 such a comparison proves nothing: Adam's first steps are nearly
-    signs, so that any rounding of a gradient near 0 moves a weight by twice the learning rate.
-    """
-    plan, G, D, step = equal_sides(kind, scale)
-    state = TrainState.start(plan)
-    ours = list(state.players.values())
-    for mine, theirs in zip([*ours, state.ema], [G, D, G], strict=True):
-        mine.double()
-        theirs.double()
-    take_over(G, state.players["generator"])
-    take_over(D, state.players["discriminator"])
-    weights = [p for network in ours for p in network.parameters()]
-    start = [p.detach().clone() for p in weights]
-    opt_g, opt_d, log = classic.adam(G), classic.adam(D), []
-    noise = torch.Generator()
-    noise.set_state(state.rng.get_state())
-    stream = Doubled(plan.stream(position=0))
-    for _ in range(steps):
-        play_round(plan, state, stream)
-        real = stream.last.flatten(1) if kind == "mlp" else stream.last.contiguous()
-        step(G, D, opt_g, opt_d, real, log, noise)
-    theirs = [*G.parameters(), *D.parameters()]
-    return {"steps": steps, "difference": furthest(weights, theirs), "moved": furthest(weights, start)}
-
-
-def peak_memory(contest: str | None, side: str | None, scale: Scale) -> float:
-    """Peak memory in MiB of this process, after a few units of a side's work; None: after the imports alone.
-
-    To be called in a process of its own.
-    """
-    if contest is not None and side is not None:
-        run = CONTESTS[contest].sides[side](replace(scale, epoch_images=min(scale.epoch_images, 10 * MLP_BATCH)))
-        run(3 if CONTESTS[contest].calibrated else 1)
-    return high_water() / 2**20
-
-
-def high_water() -> int:
-    """The most bytes that this process has held. On Linux not by `ru_maxrss`, which a child inherits of its parent."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,12 +1,13 @@
 """Is our training step faster than the classic one, by how much, and is it the same update?
 
-    python benchmarks/step.py                         # about 13 minutes on two quiet cores
-    python benchmarks/step.py --epoch-images 6000     # a tenth of the epochs: 6 minutes
-    python benchmarks/step.py --quick --out quick     # tiny networks, ten seconds: does it run?
+    python benchmarks/step.py                         # about half an hour on two quiet cores
+    python benchmarks/step.py --only sngan mlp_step   # some of the contests
+    python benchmarks/step.py --epoch-images 6000     # a tenth of the epochs: 6 minutes less
+    python benchmarks/step.py --quick --out quick     # tiny networks, a quarter of a minute: does it run?
 
-The loops of `classic.py` against ganforge's own rounds (`contests.py`), in one process, taking turns: A B A B ...
-A ratio is one of medians over all samples; its range is that of single pairs. Ours is timed as a run plays it:
-shuffling, normalisation, the averaged generator, gradient norms and the watch for values that aren't finite included;
+The loops of `classic.py` and `classic_residual.py` against ganforge's own rounds (`contests.py`, `plans.py`), in one
+process, taking turns: A B A B ... A ratio is one of medians over all samples; its range is that of single pairs. Ours
+is timed as a run plays it: shuffling, normalisation, the averaged generator, gradient norms and the watch for values that aren't finite included;
 the classic steps do none of these. Peak memory is measured in a process for each side.
 """
 
@@ -26,16 +27,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from contests import CONTESTS, FULL, QUICK, Contest, Run, Scale, largest_difference, peak_memory
+from contests import CONTESTS, Contest, Run
+from plans import FULL, QUICK, Scale
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from same_update import KINDS, largest_difference, peak_memory
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ganforge.io import environment
 from ganforge.io.disk import write_whole
 
 LARGEST_DIFFERENCE = 1e-9  # of weights in float64, between two orders of the same sums
-HEAD = ("contest", "side", "seconds a step or epoch", "images/s", "ratio to classic", "target", "peak memory")
+HEAD = ("contest", "side", "seconds a unit", "images/s", "GFLOP", "of the kernel's rate", "ratio to classic",
+        "target", "peak memory")  # fmt: skip
 
 
 # ---------------------------------------------------------------- timing
@@ -79,15 +85,42 @@ def measured(contest: Contest, scale: Scale, pairs: int, bar: Progress) -> dict[
     probe = Probe(scale.batch)
     samples: dict[str, list[float]] = {name: [] for name in runs}
     probes = []
+    work = {name: flops(run) for name, run in runs.items()}
     for _ in range(pairs):
         probes.append(probe())
         for name, run in runs.items():
             samples[name].append(timed(run, units))
             bar.advance(task)
-    return summary(contest, samples, images=contest.images(scale)) | {
-        "units_a_sample": units,
-        "probe_gflops": spread(probes),
-    }
+    found = summary(contest, samples, images=contest.images(scale))
+    for name, side in found["sides"].items():
+        rate = work[name] / side["seconds"]["median"]
+        side |= {"gflop": work[name], "share_of_probe": rate / statistics.median(probes)}
+    return found | {"units_a_sample": units, "probe_gflops": spread(probes)}
+
+
+class Flops(TorchDispatchMode):
+    """Counts as torch's own counter does; that one's hooks on modules forbid penalties' first-order gradients."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func.overloadpacket not in flop_registry:
+            with self:  # in inference mode, operations arrive whole
+                parts = func.decompose(*args, **kwargs)
+            return func(*args, **kwargs) if parts is NotImplemented else parts
+        out = func(*args, **kwargs)
+        self.total += flop_registry[func.overloadpacket](*args, **kwargs, out_val=out)
+        return out
+
+
+def flops(run: Run) -> float:
+    """GFLOP of convolutions and matrix products in a unit; two for a multiplication and a sum."""
+    with Flops() as counter:
+        run(1)
+    return counter.total / 1e9
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -134,13 +167,13 @@ def memory(names: list[str], scale: Scale, bar: Progress) -> dict[str, Any]:
 
 def equality(scale: Scale, bar: Progress) -> dict[str, dict[str, float]]:
     """That both sides compute the same update; ends the program if they don't."""
-    task = bar.add_task("the same update, in float64", total=2)
+    task = bar.add_task("the same update, in float64", total=len(KINDS))
     found = {}
-    for kind in ("mlp", "dcgan"):
+    for kind in KINDS:
         found[kind] = largest_difference(kind, scale)
         bar.advance(task)
         if not found[kind]["difference"] <= LARGEST_DIFFERENCE:
-            sys.exit(f"the {kind} loops don't compute the same update: after 5 steps weights differ by {found[kind]}")
+            sys.exit(f"the {kind} loops don't compute the same update: after 5 rounds weights differ by {found[kind]}")
     return found
 
 
@@ -166,6 +199,8 @@ def rows(results: dict[str, Any]) -> list[tuple[str, ...]]:
                     side,
                     f"{seconds['median']:.4g} ({seconds['min']:.4g} to {seconds['max']:.4g})",
                     f"{found['images_per_second']:,.0f}",
+                    f"{found['gflop']:,.4g}",
+                    f"{found['share_of_probe']:.0%}",
                     f"{ratio['of_medians']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})" if place else "1",
                     verdict(contest) if place == 1 else "",
                     "" if peak is None else f"{peak:,.0f} MiB",
@@ -185,7 +220,7 @@ def sentences(results: dict[str, Any]) -> list[str]:
         f"Ratios are of medians over {settings['pairs']} interleaved samples (the loading: 3 at most), in parentheses "
         "the least and the largest of single pairs; above 1 ours is faster. An epoch has "
         f"{settings['epoch_images']:,} images.",
-        f"The same update: largest difference between the two sides' weights after 5 steps in float64: {equal}.",
+        f"The same update: largest difference between the two sides' weights after 5 rounds in float64: {equal}.",
         f"Peak memory is a process's own; with the imports alone it is {results['memory']['imports']:,.0f} MiB.",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} threads, torch {machine['torch']}, "
         f"Python {machine['python']}. Load average at the start {results['load_average']:.1f}; meanwhile a 3×3 "
@@ -204,7 +239,7 @@ def show(results: dict[str, Any]) -> None:
     table = Table(*HEAD)
     for line in rows(results):
         table.add_row(*line)
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
     for sentence in sentences(results):
         console.print(sentence, highlight=False)

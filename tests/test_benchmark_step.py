@@ -12,25 +12,34 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
+KINDS = ["mlp", "dcgan", "dcgan_fresh", "sngan", "wgan_gp", "relativistic"]
+CONTESTS = ["mlp_loading", "dcgan_fresh_step", "dcgan_sampling", "sngan"]
+
+
 @pytest.fixture
-def contests(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def same_update(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import contests
+    import same_update
 
-    return contests
+    return same_update
 
 
-@pytest.mark.parametrize("kind", ["mlp", "dcgan"])
-def test_both_sides_compute_the_same_update(contests: ModuleType, kind: str) -> None:
-    found = contests.largest_difference(kind, contests.QUICK)
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_sides_compute_the_same_update(same_update: ModuleType, kind: str) -> None:
+    from plans import QUICK
+
+    assert kind in same_update.KINDS
+    found = same_update.largest_difference(kind, QUICK)
     assert found["difference"] < 1e-9
     assert found["moved"] > 1e-4
 
 
-def test_the_comparison_of_updates_can_fail(contests: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = contests.classic.adam
-    monkeypatch.setattr(contests.classic, "adam", lambda network: without_momentum(plain(network)))
-    assert contests.largest_difference("mlp", contests.QUICK, steps=2)["difference"] > 1e-6
+def test_the_comparison_of_updates_can_fail(same_update: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    from plans import QUICK
+
+    plain = same_update.classic.adam
+    monkeypatch.setattr(same_update.classic, "adam", lambda network: without_momentum(plain(network)))
+    assert same_update.largest_difference("mlp", QUICK, rounds=2)["difference"] > 1e-6
 
 
 def without_momentum(optimizer):
@@ -38,21 +47,25 @@ def without_momentum(optimizer):
     return optimizer
 
 
-def test_the_memory_of_a_side_is_that_of_its_process(contests: ModuleType) -> None:
-    before = contests.high_water() / 2**20
-    assert contests.peak_memory("dcgan_step", "ganforge, fresh fakes", contests.QUICK) >= before > 50
+def test_the_memory_of_a_side_is_that_of_its_process(same_update: ModuleType) -> None:
+    from plans import QUICK
+
+    before = same_update.high_water() / 2**20
+    assert same_update.peak_memory("dcgan_fresh_step", "ganforge", QUICK) >= before > 50
 
 
 def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
-    command = [sys.executable, "-W", "error", str(BENCHMARKS / "step.py"), "--quick", "--out", str(tmp_path)]
+    command = [sys.executable, "-W", "error", str(BENCHMARKS / "step.py"), "--quick", "--out", str(tmp_path), "--only"]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=one_thread)
+    done = subprocess.run([*command, *CONTESTS], capture_output=True, text=True, check=True, env=one_thread)
     (path,) = tmp_path.glob("step-*.json")
     results = json.loads(path.read_text())
-    assert list(results["contests"]) == ["mlp_step", "mlp_epoch", "mlp_loading", "dcgan_step"]
-    for contest in results["contests"].values():
+    assert list(results["contests"]) == CONTESTS
+    assert list(results["equality"]) == KINDS
+    for name, contest in results["contests"].items():
         assert len(contest["sides"]) >= 2
         assert all(len(s["seconds"]["samples"]) == contest["pairs"] == 2 for s in contest["sides"].values())
+        assert all((s["gflop"] > 0) == (name != "mlp_loading") for s in contest["sides"].values())
         ratio = contest["sides"]["ganforge"]["ratio"]
         assert 0 < ratio["min"] <= ratio["max"]
     assert results["memory"]["imports"] > 50
