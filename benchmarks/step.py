@@ -7,8 +7,9 @@
 
 The loops of `classic.py` and `classic_residual.py` against ganforge's own rounds (`contests.py`, `plans.py`), in one
 process, taking turns: A B A B ... A ratio is one of medians over all samples; its range is that of single pairs. Ours
-is timed as a run plays it: shuffling, normalisation, the averaged generator, gradient norms and the watch for values that aren't finite included;
-the classic steps do none of these. Peak memory is measured in a process for each side.
+is timed as a run plays it: shuffling, normalisation, the averaged generator, gradient norms and the watch for values
+that aren't finite included; the classic steps do none of these. Before that, five rounds in float64 of each show that
+both compute the same update (`same_update.py`). Peak memory is measured in a process for each side.
 """
 
 import argparse
@@ -91,7 +92,9 @@ def measured(contest: Contest, scale: Scale, pairs: int, bar: Progress) -> dict[
         for name, run in runs.items():
             samples[name].append(timed(run, units))
             bar.advance(task)
-    found = summary(contest, samples, images=contest.images(scale))
+    found = summary(
+        contest, samples, images=contest.images(scale), target=None if scale.width < FULL.width else contest.target
+    )
     for name, side in found["sides"].items():
         rate = work[name] / side["seconds"]["median"]
         side |= {"gflop": work[name], "share_of_probe": rate / statistics.median(probes)}
@@ -127,7 +130,7 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
-def summary(contest: Contest, samples: dict[str, list[float]], *, images: int) -> dict[str, Any]:
+def summary(contest: Contest, samples: dict[str, list[float]], *, images: int, target: float | None) -> dict[str, Any]:
     """Medians, ratios of medians, ranges of the ratios of pairs, and whether the promise is kept."""
     first, second = list(samples)[:2]
     sides = {}
@@ -139,10 +142,10 @@ def summary(contest: Contest, samples: dict[str, list[float]], *, images: int) -
             "images_per_second": images / statistics.median(values),
             "ratio": spread(ratios) | {"of_medians": ratio},
         }
-    passed = None if contest.target is None else sides[second]["ratio"]["of_medians"] >= contest.target
+    passed = None if target is None else sides[second]["ratio"]["of_medians"] >= target
     return {
         "title": contest.title, "unit": contest.unit, "images": images, "pairs": len(samples[first]),
-        "sides": sides, "target": contest.target, "passed": passed,
+        "sides": sides, "target": target, "passed": passed,
     }  # fmt: skip
 
 
