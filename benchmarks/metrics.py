@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from contests import high_water
 from rich.console import Console
 from rich.table import Table
+from same_update import high_water
 from step import slug
 from torch import Tensor
 
