@@ -13,7 +13,7 @@ from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.latent import seeded
 from ganforge.layers import Condition
 
-__all__ = ["Labels", "asked_labels", "check_same", "codes", "labels_of"]
+__all__ = ["Labels", "asked_labels", "check_same", "codes", "labels_of", "wanted_labels"]
 
 EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
 APART = 2**34  # added to a seed, so that its label doesn't depend on its latent
@@ -164,3 +164,17 @@ def asked_labels(labels: Labels | None, text: str | None, seeds: Sequence[int]) 
         raise RecipeError(f"--labels {text}: this generator was trained without labels; leave it out")
     classes = labels.named(text)
     return [*seeds] * len(classes), torch.tensor(classes).repeat_interleave(len(seeds))
+
+
+def wanted_labels(game: Mapping[str, Any], source: Source) -> Labels | None:
+    """The labels that a game asks its generator for, by its `labels`; None where it asks for nothing.
+
+    Raises:
+        RecipeError, DataError: if the data have no such labels.
+    """
+    kind = game.get("labels", "none")
+    if kind == "none":
+        return None
+    if kind == "code":
+        return codes(game["codes"])
+    return labels_of(source, balanced=kind == "balanced", optional=game.get("label_dropout", 0) > 0)

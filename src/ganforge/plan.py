@@ -1,17 +1,18 @@
 """A recipe built: everything that training needs, as values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganforge.arithmetic import check_speed
 from ganforge.augment import Augmentation
 from ganforge.data import Source, Stream
 from ganforge.errors import RecipeError
 from ganforge.games import Game
-from ganforge.labels import Labels, codes, labels_of
+from ganforge.labels import Labels, wanted_labels
 from ganforge.layers import ClassHead, OrthonormalLinear, SideBySide, SpectralNorm, called, mixes_samples
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import Penalty
@@ -19,10 +20,10 @@ from ganforge.players import PLAYERS, device_named, new_networks
 from ganforge.recipe import Recipe, load_recipe, resolve, to_toml
 from ganforge.schedules import Number
 from ganforge.sections import Part
-from ganforge.settings import Averaging, Judging, Recording, Training
+from ganforge.settings import Averaging, Judging, Recording, Speed, Training
 from ganforge.terms import Term
 
-__all__ = ["Plan", "build", "told_labels"]
+__all__ = ["Plan", "build", "told_labels", "twice_differentiated"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Plan:
         source: the samples.
         game: who loses what.
         rates: player -> learning rate, a number or a schedule over images seen.
-        training, averaging, recording, judging: the sections of those names.
+        training, averaging, recording, judging, speed: the sections of those names.
         device: where training happens.
         labels: what the generator is asked for; None: nothing.
     """
@@ -49,6 +50,7 @@ class Plan:
     averaging: Averaging
     recording: Recording
     judging: Judging
+    speed: Speed
     device: torch.device
     labels: Labels | None = None
 
@@ -98,7 +100,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
     penalties = tuple(p() for p in parts["penalties"].values())
     terms, augmentations = (tuple(p() for p in parts[key].values()) for key in ("terms", "augment"))
     source = opened(parts["data"])
-    labels = asked(parts["game"].values, source)
+    labels = wanted_labels(parts["game"].values, source)
     condition = {} if labels is None else {"condition": labels.condition}
     plan = Plan(
         name=recipe.name,
@@ -116,6 +118,7 @@ def build(recipe: Recipe | Plan | str) -> Plan:
         averaging=parts["ema"](),
         recording=parts["run"](),
         judging=parts["judge"](),
+        speed=parts["speed"](),
         device=device,
         labels=labels,
     )
@@ -136,20 +139,6 @@ def opened(part: Part) -> Source:
             f"data.source = {part.values['source']!r} gave {source!r:.60}; it has to return a ganforge.data.Source"
         )
     return source
-
-
-def asked(game: Mapping[str, Any], source: Source) -> Labels | None:
-    """The labels that a game asks its generator for, by its `labels`; None where it asks for nothing.
-
-    Raises:
-        RecipeError, DataError: if the data have no such labels.
-    """
-    kind = game.get("labels", "none")
-    if kind == "none":
-        return None
-    if kind == "code":
-        return codes(game["codes"])
-    return labels_of(source, balanced=kind == "balanced", optional=game.get("label_dropout", 0) > 0)
 
 
 def rate(parts: dict[str, Any], player: str) -> Number:
@@ -227,6 +216,7 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
     most, pack = plan.game.max_d_steps, plan.game.seen_shape(plan.source.shape)[0] // plan.source.shape[0]
     rules: list[Rule] = [
         *meaning_rules(plan, penalties),
+        *check_speed(plan.speed, plan.device, twice=twice_differentiated(plan)),
         (
             lambda: most is not None and training.d_steps > most,
             f"train.d_steps = {training.d_steps}: with game.fakes = 'shared' there is one discriminator step a round; "
@@ -269,6 +259,12 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
     ]
     if mistakes := [sentence for broken, sentence in rules if broken()]:
         raise RecipeError(*mistakes)
+
+
+def twice_differentiated(plan: Plan) -> list[str]:
+    """Keys of the parts of a game that differentiate a player twice."""
+    slopes = [f"penalties.{p.name}" for p in getattr(plan.game, "penalties", ()) if p.term is not None and p.per_sample]
+    return [*slopes, *(["game.unroll"] if getattr(plan.game, "unroll", 0) else [])]
 
 
 def has(kind: type[nn.Module], network: nn.Module) -> bool:

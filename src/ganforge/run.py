@@ -35,6 +35,7 @@ from ganforge.probe import Probe
 from ganforge.recipe import Recipe, override
 from ganforge.sample import Sampler, find_checkpoint, load, settled
 from ganforge.train import Tick, TrainState, train
+from ganforge.tuning import tuned
 
 __all__ = [
     "Diagnosis",
@@ -51,7 +52,7 @@ __all__ = [
 ]
 
 BACKDROP = 2_000  # real samples behind a picture of points
-CHANGEABLE = ("train.images", "train.device", "run.", "judge.")  # keys that don't touch what was trained so far
+CHANGEABLE = ("train.images", "train.device", "speed.", "run.", "judge.")  # keys that leave what was trained alone
 
 
 Event = Tick | Stage | Judgement | Diagnosis | Healed
@@ -281,8 +282,10 @@ def begin(recipe: Recipe, path: Path, *, command: list[str], init_from: Path | N
             "Python, or set train.seeds=1"
         )
     extractor_of(plan)
+    notes = list[str]()
+    plan = tuned(plan, notes.append)
     state = TrainState.start(plan)
-    notes = [*plan.source.notes, *([] if init_from is None else take_weights(state, init_from))]
+    notes += [*plan.source.notes, *([] if init_from is None else take_weights(state, init_from))]
     where = environment() | {"device": str(plan.device)}
     folder = RunFolder.create(path, recipe=recipe_text(plan), environment=where, command=command)
     return Run(plan, state, folder, notes)
@@ -310,10 +313,10 @@ def continued(path: Path, *, settings: Iterable[str] = ()) -> Run:
     if fixed and saved is not None:
         raise RecipeError(
             f"{', '.join(map(repr, fixed))} would change the game half-way; "
-            "`resume` takes train.images, train.device, run.* and judge.*; "
+            "`resume` takes train.images, train.device, speed.*, run.* and judge.*; "
             f"for anything else start anew with `ganforge train --init-from {path}`"
         )
-    plan = build(override(read_recipe(folder), settings))
+    plan = tuned(build(override(read_recipe(folder), settings)), notes.append)
     extractor_of(plan)
     notes += plan.source.notes
     state = TrainState.start(plan)

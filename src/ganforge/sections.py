@@ -24,7 +24,7 @@ from ganforge.games import GAMES
 from ganforge.objectives import OBJECTIVES
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import PENALTIES
-from ganforge.settings import Averaging, Judging, Recording, Training
+from ganforge.settings import Averaging, Judging, Recording, Speed, Training
 from ganforge.terms import TERMS
 
 __all__ = ["SECTIONS", "Part", "Section", "Value", "tunable"]
@@ -100,6 +100,7 @@ SECTIONS: dict[str, Section] = {
     "optimizer.discriminator": Section("how the discriminator learns", table=OPTIMIZERS, default="adam"),
     "ema": Section("the average of the generator that is judged and sampled", (Averaging,)),
     "train": Section("how long, how large", (Training,)),
+    "speed": Section("how the arithmetic is done", (Speed,)),
     "run": Section("what is written, how often", (Recording,)),
     "judge": Section("how checkpoints are compared", (Judging,)),
 }

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-__all__ = ["Averaging", "Judging", "Recording", "Training"]
+__all__ = ["Averaging", "Judging", "Recording", "Speed", "Training"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,24 @@ class Training:
         int, Field(gt=0, description="games played as one, with seed, seed + 1, ...; for studies, not for runs")
     ] = 1
     device: Annotated[str, Field(description="auto, cpu, cuda, cuda:1, mps")] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Section [speed]: how the arithmetic is done. `auto` is measured once, when a run begins, and written down."""
+
+    precision: Annotated[
+        Literal["float32", "tf32", "bf16", "auto"],
+        Field(description="of products: float32, tf32 (NVIDIA), bf16 (mixed, where there are instructions), or auto"),
+    ] = "float32"
+    threads: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["auto"],
+        Field(description="of a CPU; 0: torch's own number; auto: small networks are often faster on one"),
+    ] = 0
+    compile: Annotated[
+        bool | Literal["auto"],
+        Field(description="whether torch compiles both networks (not under gradient penalties); pays on a GPU"),
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)

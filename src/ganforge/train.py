@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganforge.arithmetic import at_work, compiled
 from ganforge.autopsy import first_bad_tensor
 from ganforge.batch import Batch
 from ganforge.data import Stream
@@ -80,9 +81,10 @@ def train(
     """
     plan = build(recipe)
     state = TrainState.start(plan) if state is None else state
+    compiled(state.players, plan.speed, plan.device)
     with plan.stream(position=state.position) as stream:
         while state.images < plan.training.images and not stop():
-            with state.randomness(plan.device):
+            with state.randomness(plan.device), at_work(plan.speed, plan.device):
                 due = play_to_tick(plan, state, stream, stop)
             if due:
                 yield read_tick(plan, state)
