@@ -40,6 +40,15 @@ def test_products_are_in_bfloat16_and_everything_else_in_float32(tiny_recipe: Re
     assert not torch.is_autocast_enabled("cpu")
 
 
+def test_weights_that_move_are_the_ones_that_are_used() -> None:
+    layer, x = nn.Linear(2, 2, bias=False), torch.ones(1, 2)
+    with at_work(Speed(precision="bf16"), CPU):
+        before = layer(x)
+        with torch.no_grad():
+            layer.weight.mul_(2)
+        torch.testing.assert_close(layer(x), 2 * before)
+
+
 def exactly(recipe: Recipe) -> dict[str, float]:
     """The figures of the same run in float32."""
     (tick,) = train(build(override(recipe, ["train.images=96", "penalties.r1.gamma=1.0"])))

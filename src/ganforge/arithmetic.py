@@ -66,7 +66,8 @@ def at_work(speed: Speed, device: torch.device) -> Iterator[None]:
         if device.type == "cuda":
             stack.callback(allow_tf32, torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
             allow_tf32(*[speed.precision != "float32"] * 2)
-        stack.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=speed.precision == "bf16"))
+        half = speed.precision == "bf16"  # not cached: a cast kept over many rounds would be of weights that have moved
+        stack.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=half, cache_enabled=False))
         yield
 
 
