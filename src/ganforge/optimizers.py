@@ -108,7 +108,7 @@ def adam_step(optimizer: torch.optim.Optimizer, group: dict[str, Any], bad: Tens
     params = group["params"]
     slots = [optimizer.state[p] for p in params]
     steps = [slot["step"] for slot in slots]
-    torch._foreach_add_(steps, 1.0 - bad)
+    torch._foreach_add_(steps, [1.0 - bad] * len(steps))  # a lone tensor would be read as a number, on the host
     getattr(torch, KERNELS[decoupled(optimizer, group)])(
         params,
         [p.grad for p in params],

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.waiting import NoWaiting
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganforge.games import Moment
 from ganforge.penalties import PENALTIES, Context, Penalty
@@ -250,18 +250,6 @@ def test_a_flat_discriminator_gives_no_nan(name: str) -> None:
     gradients = torch.autograd.grad(term.sum(), list(D.parameters()), allow_unused=True)
     assert term.isfinite().all()
     assert all(g is None or g.isfinite().all() for g in gradients)
-
-
-class NoWaiting(TorchDispatchMode):
-    """Refuses what on a GPU would wait for the device: numbers read from tensors, shapes that depend on values."""
-
-    WAITS = ("aten._local_scalar_dense", "aten.nonzero", "aten.equal", "aten.masked_select", "aten.is_nonzero")
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        masks = [i for i in args[1] if i is not None and i.dtype == torch.bool] if "aten.index." in str(func) else []
-        assert not masks, f"{func} waits for the device"
-        assert not str(func).startswith(self.WAITS), f"{func} waits for the device"
-        return func(*args, **(kwargs or {}))
 
 
 def test_the_watch_over_waiting_can_fail() -> None:
