@@ -125,14 +125,14 @@ def mlp_step(
     z_dim = next(G.parameters()).shape[1]
     ones, zeros = real.new_ones(len(real), 1), real.new_zeros(len(real), 1)
 
-    z = torch.randn(len(real), z_dim, generator=rng, dtype=real.dtype)
+    z = torch.randn(len(real), z_dim, generator=rng, dtype=real.dtype, device=real.device)
     fake = G(z)  # cost: a graph that detach() throws away
     loss_d = bce(D(real), ones) + bce(D(fake.detach()), zeros)  # cost: two passes where one would do
     opt_d.zero_grad()
     loss_d.backward()
     opt_d.step()
 
-    z = torch.randn(len(real), z_dim, generator=rng, dtype=real.dtype)
+    z = torch.randn(len(real), z_dim, generator=rng, dtype=real.dtype, device=real.device)
     loss_g = bce(D(G(z)), ones)
     opt_g.zero_grad()
     loss_g.backward()  # cost: D's weight gradients too, which the next zero_grad() throws away
@@ -216,7 +216,7 @@ def dcgan_step(
     loss_real.backward()
     d_real = output.mean().item()
 
-    z = torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype)
+    z = torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device)
     fake = G(z)
     label.fill_(0.0)
     output = D(fake.detach())
@@ -245,13 +245,15 @@ def dcgan_fresh_step(
     ones, zeros = real.new_ones(len(real)), real.new_zeros(len(real))
 
     D.zero_grad()
-    fake = G(torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype))  # cost: a graph that is thrown away
+    fake = G(
+        torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device)
+    )  # cost: a graph that is thrown away
     loss_d = bce(D(real), ones) + bce(D(fake.detach()), zeros)
     loss_d.backward()
     opt_d.step()
 
     G.zero_grad()
-    loss_g = bce(D(G(torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype))), ones)
+    loss_g = bce(D(G(torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device))), ones)
     loss_g.backward()  # cost: D's weight gradients too, which the next zero_grad() throws away
     opt_g.step()
 

@@ -129,7 +129,8 @@ def networks(name: str, width: int) -> tuple[nn.Module, nn.Module]:
 
 
 def latents(G: nn.Module, count: int, rng: torch.Generator | None) -> Tensor:
-    return torch.randn(count, G.z_dim, generator=rng, dtype=G.first.weight.dtype)
+    weight = G.first.weight
+    return torch.randn(count, G.z_dim, generator=rng, dtype=weight.dtype, device=weight.device)
 
 
 def slope(logits: Tensor, x: Tensor) -> Tensor:
@@ -141,7 +142,7 @@ def slope(logits: Tensor, x: Tensor) -> Tensor:
 def wgan_gp_loss(D: nn.Module, real: Tensor, fake: Tensor, rng: torch.Generator | None) -> Tensor:
     """Gulrajani et al. 2017, algorithm 1. *cost*: real and fake images in passes of their own."""
     loss = D(fake).mean() - D(real).mean()
-    share = torch.rand(len(real), 1, 1, 1, generator=rng, dtype=real.dtype)
+    share = torch.rand(len(real), 1, 1, 1, generator=rng, dtype=real.dtype, device=real.device)
     between = (fake + share * (real - fake)).requires_grad_()
     return loss + 10 * ((slope(D(between), between).norm(2, dim=1) - 1) ** 2).mean()
 

@@ -14,6 +14,7 @@ __all__ = [
     "MLP_BATCH",
     "QUICK",
     "Scale",
+    "biggan_plan",
     "critic_plan",
     "dcgan_plan",
     "mlp_plan",
@@ -23,6 +24,7 @@ __all__ = [
 
 MLP_BATCH = 128
 POOL = 1024  # random images
+CLASSES = 10
 SEED = 0
 
 
@@ -49,7 +51,7 @@ QUICK = Scale(seconds=0.02, epoch_images=256, width=8, batch=8, critic=4)
 
 
 def training(batch: int) -> tuple[str, ...]:
-    """What all of them have."""
+    """What all of them have; later settings may choose another device."""
     return ("data.held_out=0", f"train.batch={batch}", f"train.seed={SEED}", "train.device=cpu")
 
 
@@ -79,7 +81,7 @@ def dcgan_plan(scale: Scale, *settings: str) -> Plan:
     )
 
 
-def critic_plan(name: str, scale: Scale) -> Plan:
+def critic_plan(name: str, scale: Scale, *settings: str) -> Plan:
     """`sngan_cifar10_32` or `wgan_gp_cifar10_32`, learning at a constant rate."""
     widths = {"sngan": (2 * scale.critic, scale.critic), "wgan_gp": (scale.critic, scale.critic)}[name]
     return on_random_images(
@@ -89,8 +91,19 @@ def critic_plan(name: str, scale: Scale) -> Plan:
             *(f"{p}.width={width}" for p, width in zip(("generator", "discriminator"), widths, strict=True)),
             *(f"optimizer.{p}.lr=2e-4" for p in ("generator", "discriminator")),
             *training(scale.batch),
+            *settings,
         ],
     )
+
+
+def biggan_plan(size: int, *settings: str) -> Plan:
+    """`biggan_images_128` with as many classes as there are random labels, at its own batch."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.npz"
+        labels = np.random.default_rng(SEED).integers(0, CLASSES, POOL)
+        np.savez(path, images=random_images(size), labels=labels)
+        always = (f"data.source={path}", "data.held_out=0", f"train.seed={SEED}", f"data.size={size}")
+        return build(override(load_recipe("biggan_images_128"), [*always, *settings]))
 
 
 def relativistic_plan(scale: Scale) -> Plan:
