@@ -245,15 +245,15 @@ def dcgan_fresh_step(
     ones, zeros = real.new_ones(len(real)), real.new_zeros(len(real))
 
     D.zero_grad()
-    fake = G(
-        torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device)
-    )  # cost: a graph that is thrown away
+    z = torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device)
+    fake = G(z)  # cost: a graph that detach() throws away
     loss_d = bce(D(real), ones) + bce(D(fake.detach()), zeros)
     loss_d.backward()
     opt_d.step()
 
     G.zero_grad()
-    loss_g = bce(D(G(torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device))), ones)
+    z = torch.randn(len(real), z_dim, 1, 1, generator=rng, dtype=real.dtype, device=real.device)
+    loss_g = bce(D(G(z)), ones)
     loss_g.backward()  # cost: D's weight gradients too, which the next zero_grad() throws away
     opt_g.step()
 

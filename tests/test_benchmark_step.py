@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -73,3 +74,14 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
     assert "DCGAN, 64×64" in path.with_suffix(".md").read_text()
     assert "fresh fakes" in done.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, path.with_suffix(".md").name]
+
+
+def test_the_program_for_gpus_runs_where_there_is_none(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--quick", "--out", str(tmp_path), "--only", "sngan"]
+    subprocess.run(command, capture_output=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    (path,) = tmp_path.glob("gpu-quick-*.json")
+    ways = json.loads(path.read_text())["cases"]["sngan"]["ways"]
+    assert list(ways)[:2] == ["plain loop", "float32"]
+    assert ways["float32"]["gflop"] > 0
+    if not torch.cuda.is_available():
+        assert subprocess.run(command[:2], capture_output=True).returncode == 2
