@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
 from ganforge.layers import called
+from ganforge.layers.folded import FoldedConv
 from ganforge.sample import Sampler, check_labels, latents
 
 __all__ = ["activations", "first_map", "image_of"]
@@ -97,7 +98,7 @@ def hidden_layer(sampler: Sampler) -> tuple[nn.Module, bool]:
     """The layer whose input is the first hidden activation, true; or, where only one follows the latent, that layer,
     false, for its output."""
     first, _ = first_map(sampler)
-    linear = [p for p in parts(sampler.G) if isinstance(p, nn.Linear | nn.modules.conv._ConvNd)]
+    linear = [p for p in parts(sampler.G) if isinstance(p, nn.Linear | nn.modules.conv._ConvNd | FoldedConv)]
     order = recorded(sampler, latents(range(CHECKED), sampler.z_dim), same_label(sampler, CHECKED), linear)
     seen = [layer for layer, given, _ in order if layer is not first and bool((given != given[0]).any())]
     behind = [layer for layer in seen if not inside(layer, first)]

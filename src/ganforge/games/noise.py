@@ -15,6 +15,7 @@ from ganforge.games.move import Moment, Move, frozen
 from ganforge.games.packing import packed, unpacked
 from ganforge.games.unrolling import unrolled
 from ganforge.layers import Condition, called, mixes_samples
+from ganforge.layers.double_backward import cheap_double_backward
 from ganforge.moment import Memory
 from ganforge.objectives import Objective
 from ganforge.penalties import Context, Penalty
@@ -197,7 +198,8 @@ class NoiseGame:
         real = packed(batch.x, self.pack).detach().requires_grad_("real" in needs)
         fake = packed(fake, self.pack).requires_grad_("fake" in needs)
         ask = partial(self.answer, D, moment=moment)
-        on_real, on_fake = both(D, ask, (real, y), (fake, self.told(wanted)), apart=bool(needs))
+        with cheap_double_backward(bool(needs)):
+            on_real, on_fake = both(D, ask, (real, y), (fake, self.told(wanted)), apart=bool(needs))
         self.watch(on_real.logits, moment)
         terms = {"adversarial": self.objective.d(real=on_real.logits, fake=on_fake.logits)}
         for p in active:

@@ -6,14 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights, fuse_linear_bn_eval
 from torch.overrides import TorchFunctionMode
 
+from ganforge.layers.folded import FoldedConv
 from ganforge.layers.spectral import SpectralNorm
 
 __all__ = ["fused"]
 
-MAPS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d, nn.Linear)
+MAPS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
+        nn.Linear, FoldedConv)  # fmt: skip
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 LARGEST_ERROR = 1e-4  # of the largest output: float32's rounding through some tens of layers, and no more
 
@@ -80,6 +82,11 @@ def folded(layer: nn.Module, norm: Any) -> nn.Module:
     """One map that does what both did."""
     if isinstance(layer, nn.Linear):
         return fuse_linear_bn_eval(layer, norm)
+    if isinstance(layer, FoldedConv):
+        layer.weight, layer.bias = fuse_conv_bn_weights(
+            layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+        return layer
     transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
     return fuse_conv_bn_eval(layer, norm, transpose=transposed)  # type: ignore[type-var]
 

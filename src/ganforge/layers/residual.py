@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ganforge.errors import RecipeError
 from ganforge.layers.conditions import ClassHead, called, expect_labels
+from ganforge.layers.folded import FoldedConv, conv_halved, doubled, doubled_conv, halved
 from ganforge.layers.output import Output, layered
 from ganforge.layers.spectral import SpectralNorm
 
@@ -18,9 +19,7 @@ __all__ = [
     "SharedBatchNorm",
     "UpBlock",
     "Wrap",
-    "doubled",
     "glorot_",
-    "halved",
     "he_",
     "orthogonal_",
     "over_places",
@@ -41,16 +40,6 @@ def plain(layer: nn.Module) -> nn.Module:
 def spectral(layer: nn.Module) -> nn.Module:
     """The layer with spectral norm."""
     return SpectralNorm(layer)
-
-
-def doubled(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C HH WW"]:
-    """Every pixel four times: (B, C, 2H, 2W)."""
-    return F.interpolate(x, scale_factor=2, mode="nearest")
-
-
-def halved(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C HH WW"]:
-    """Means of 2 × 2 pixels: (B, C, H/2, W/2)."""
-    return F.avg_pool2d(x, 2)
 
 
 class SharedBatchNorm(nn.Module):
@@ -75,7 +64,8 @@ class SharedBatchNorm(nn.Module):
 class UpBlock(nn.Module):
     """norm, ReLU, doubling, 3×3, norm, ReLU, 3×3, beside a 1×1 shortcut: (B, C, H, W) -> (B, after, 2H, 2W).
 
-    The shortcut's convolution comes before its doubling, with which it commutes, and costs a quarter so.
+    The shortcut's convolution comes before its doubling, with which it commutes, and costs a quarter so; the doubling
+    and the first 3×3 convolution are one.
 
     Args:
         norm: channels -> a norm; called with x, or with x and what is given to forward as `y`.
@@ -85,14 +75,14 @@ class UpBlock(nn.Module):
     def __init__(self, before: int, after: int, *, norm: Callable[[int], nn.Module], wrap: Wrap = plain) -> None:
         super().__init__()
         self.norm1, self.norm2 = norm(before), norm(after)
-        self.conv1 = wrap(nn.Conv2d(before, after, 3, padding=1))
+        self.conv1 = wrap(FoldedConv(before, after, doubled_conv))
         self.conv2 = wrap(nn.Conv2d(after, after, 3, padding=1))
         self.shortcut = wrap(nn.Conv2d(before, after, 1))
 
     def forward(
         self, x: Float[Tensor, "B C H W"], y: Shaped[Tensor, "B ..."] | None = None
     ) -> Float[Tensor, "B D HH WW"]:
-        h = self.conv1(doubled(F.relu(called(self.norm1, x, y))))
+        h = self.conv1(F.relu(called(self.norm1, x, y)))  # (B, after, 2H, 2W)
         h = self.conv2(F.relu(called(self.norm2, h, y)))
         return h + doubled(self.shortcut(x))
 
@@ -101,7 +91,7 @@ class DownBlock(nn.Module):
     """ReLU, 3×3, ReLU, 3×3, halving, beside a shortcut: (B, C, H, W) -> (B, after, H/2, W/2), or as large.
 
     The shortcut is the identity where neither size nor channels change, else a 1×1 convolution after its halving, with
-    which it commutes, so that it costs a quarter.
+    which it commutes, so that it costs a quarter. The second 3×3 convolution and the halving are one.
 
     Args:
         hidden: channels between the two convolutions.
@@ -126,23 +116,23 @@ class DownBlock(nn.Module):
         self.first, self.halve = first, halve
         self.norm1, self.norm2 = nn.Identity() if first else norm(before), norm(hidden)
         self.conv1 = wrap(nn.Conv2d(before, hidden, 3, padding=1))
-        self.conv2 = wrap(nn.Conv2d(hidden, after, 3, padding=1))
+        self.conv2 = wrap(FoldedConv(hidden, after, conv_halved) if halve else nn.Conv2d(hidden, after, 3, padding=1))
         self.shortcut = wrap(nn.Conv2d(before, after, 1)) if halve or before != after else nn.Identity()
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D HH WW"]:
         h = x if self.first else F.relu(self.norm1(x))
         h = self.conv2(F.relu(self.norm2(self.conv1(h))))
-        return halved(h) + self.shortcut(halved(x)) if self.halve else h + self.shortcut(x)
+        return h + self.shortcut(halved(x) if self.halve else x)
 
 
-def layers_of(network: nn.Module) -> Iterator[tuple[nn.Conv2d | nn.Linear, bool]]:
+def layers_of(network: nn.Module) -> Iterator[tuple[nn.Conv2d | FoldedConv | nn.Linear, bool]]:
     """Convolutions and linear layers, each with whether it is a 3×3 convolution of a block; biases are set to 0."""
     inside = {id(m) for block in network.modules() if isinstance(block, UpBlock | DownBlock) for m in block.modules()}
     for part in network.modules():
-        if isinstance(part, nn.Conv2d | nn.Linear):
+        if isinstance(part, nn.Conv2d | FoldedConv | nn.Linear):
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-            yield part, isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3) and id(part) in inside
+            yield part, getattr(part, "kernel_size", None) == (3, 3) and id(part) in inside
 
 
 def glorot_(network: nn.Module) -> None:

@@ -27,7 +27,8 @@ from ganforge.layers import (
     expect_labels,
     reader,
 )
-from ganforge.layers.residual import doubled, halved, orthogonal_, over_places, size_of, spectral
+from ganforge.layers.folded import FoldedConv, doubled, doubled_conv, halved
+from ganforge.layers.residual import orthogonal_, over_places, size_of, spectral
 from ganforge.layers.spectral import WARM_UP
 from ganforge.networks.biggan import GENERATORS
 
@@ -65,13 +66,12 @@ class Up(nn.Module):
         self.norms = nn.ModuleList(
             SharedBatchNorm(c, width=width, wrap=spectral) for c in (before, narrow, narrow, narrow)
         )
-        self.convs = bottleneck(before, narrow, after)
+        self.convs = bottleneck(before, narrow, after, double=double)
 
     def forward(self, x: Float[Tensor, "B C H W"], e: Float[Tensor, "B width"]) -> Float[Tensor, "B D HH WW"]:
         h = x
-        for n, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
-            h = F.relu(norm(h, e))
-            h = conv(doubled(h) if self.doubles and n == 1 else h)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            h = conv(F.relu(norm(h, e)))
         x = x[:, : self.after]
         return h + (doubled(x) if self.doubles else x)
 
@@ -94,10 +94,12 @@ class Down(nn.Module):
         return h + (x if self.more is None else torch.cat([x, self.more(x)], 1))
 
 
-def bottleneck(before: int, narrow: int, after: int) -> nn.ModuleList:
-    """1×1, 3×3, 3×3 and 1×1 convolutions."""
-    sizes = ((before, narrow, 1), (narrow, narrow, 3), (narrow, narrow, 3), (narrow, after, 1))
-    return nn.ModuleList(spectral(nn.Conv2d(b, a, k, padding=k // 2)) for b, a, k in sizes)
+def bottleneck(before: int, narrow: int, after: int, *, double: bool = False) -> nn.ModuleList:
+    """1×1, 3×3 (of doubled maps, if told), 3×3 and 1×1 convolutions."""
+    plain = partial(nn.Conv2d, narrow, narrow, 3, padding=1)
+    first = partial(FoldedConv, narrow, narrow, doubled_conv) if double else plain
+    makes = (partial(nn.Conv2d, before, narrow, 1), first, plain, partial(nn.Conv2d, narrow, after, 1))
+    return nn.ModuleList(spectral(make()) for make in makes)
 
 
 class Generator(nn.Module):
