@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ganforge.batch import Batch
 from ganforge.games.noise import NoiseGame
-from ganforge.layers import MinibatchDiscrimination, MinibatchStdDev, SpectralNorm
+from ganforge.layers import MinibatchDiscrimination, MinibatchStdDev, SpectralNorm, double_backward
 from ganforge.layers.double_backward import OWN, cheap_double_backward
 from ganforge.moment import Moment
 from ganforge.networks import dcgan, mlp, sngan, wgan_gp
@@ -68,9 +68,11 @@ CALLS: dict[str, tuple[Call, list[tuple[int, ...]]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_derivatives_of_every_order(name: str) -> None:
-    call, shapes = CALLS[name]
+@pytest.mark.parametrize("name", [*CALLS, "large relu", "large leaky_relu"])
+def test_derivatives_of_every_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, shapes = CALLS[name.removeprefix("large ")]
+    if name.startswith("large"):
+        monkeypatch.setattr(double_backward, "SMALL", 0)
     given = numbers(*shapes)
     assert torch.autograd.gradcheck(own(call), given)
     assert torch.autograd.gradgradcheck(own(call), given)
@@ -88,7 +90,7 @@ def test_derivatives_of_every_order(name: str) -> None:
         assert torch.allclose(found, expected, rtol=1e-9, atol=1e-12 * float(expected.detach().abs().max()))
 
 
-PREFIXES = ("Along", "Rectified", "Averaged", "Largest")
+PREFIXES = ("Along", "Rectified", "Averaged", "Largest", "ThresholdBackward", "LeakyReluBackwardBackward")
 
 
 def graph(y: Tensor) -> Iterator[Any]:
@@ -104,7 +106,8 @@ def graph(y: Tensor) -> Iterator[Any]:
 
 def test_what_is_not_a_number_and_what_is_infinite_come_out_as_torch_has_them() -> None:
     x = torch.tensor([torch.nan, -torch.inf, torch.inf, 0.0, -0.0], requires_grad=True)
-    for call in (torch.relu, lambda x: F.leaky_relu(x, 0.1)):
+    calls: list[Call] = [torch.relu, lambda x: F.leaky_relu(x, 0.1), lambda x: F.relu(x.clone(), inplace=True)]
+    for call in calls:
         found, expected = own(call)(x), call(x)
         assert torch.equal(found.nan_to_num(7), expected.nan_to_num(7))
         for y in (found, expected):
