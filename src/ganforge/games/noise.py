@@ -14,8 +14,7 @@ from ganforge.batch import Batch
 from ganforge.games.move import Moment, Move, frozen
 from ganforge.games.packing import packed, unpacked
 from ganforge.games.unrolling import unrolled
-from ganforge.layers import Condition, called, mixes_samples
-from ganforge.layers.double_backward import cheap_double_backward
+from ganforge.layers import Condition, called, cheap_double_backward, mixes_samples
 from ganforge.moment import Memory
 from ganforge.objectives import Objective
 from ganforge.penalties import Context, Penalty

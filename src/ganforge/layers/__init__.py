@@ -19,6 +19,7 @@ from ganforge.layers.conditions import (
     label_loss,
     reader,
 )
+from ganforge.layers.double_backward import cheap_double_backward
 from ganforge.layers.dropout import Dropout
 from ganforge.layers.inference import fused
 from ganforge.layers.labels import refuse_labels
@@ -58,6 +59,7 @@ __all__ = [
     "advance",
     "advance_spectral_norms",
     "called",
+    "cheap_double_backward",
     "entry",
     "expect_labels",
     "fused",

@@ -66,8 +66,8 @@ def doubled_conv(
 
     One transposed convolution of stride 2, padded by 1, with K[i, j] = Σ w[3 - i - a, 3 - j - b] over a, b in {0, 1}.
     """
-    sums = F.avg_pool2d(weight.flip(2, 3), 2, stride=1, padding=1, divisor_override=1)  # (D, C, 4, 4)
-    kernel = sums.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+    turned = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last).flip(2, 3)  # (C, D, 3, 3)
+    kernel = F.avg_pool2d(turned, 2, stride=1, padding=1, divisor_override=1)  # sums: (C, D, 4, 4)
     return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
 

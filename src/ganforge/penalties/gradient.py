@@ -8,7 +8,6 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganforge.layers.double_backward import cheap_double_backward
 from ganforge.penalties.penalty import Context, Interval, Penalty, widened
 from ganforge.schedules import Number, at
 
@@ -81,9 +80,7 @@ def _surroundings(context: Context, spread: float) -> Float[Tensor, "B ..."]:
 def _missed_slope(context: Context, x: Float[Tensor, "B ..."], target: float, one_sided: bool) -> Float[Tensor, " B"]:
     """(‖∇D(x)‖ - target)² per sample; this pass runs in x's own precision, autocast or not."""
     with torch.autocast(x.device.type, enabled=False):
-        with cheap_double_backward():
-            logits = context.ask(x)
-        excess = _gradient_norm(logits, x) - target
+        excess = _gradient_norm(context.ask(x), x) - target
         return (F.relu(excess) if one_sided else excess).square()
 
 

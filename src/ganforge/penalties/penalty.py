@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 from pydantic import Field
 from torch import Tensor, nn
 
-from ganforge.layers import called
+from ganforge.layers import called, cheap_double_backward
 from ganforge.moment import Memory
 
 __all__ = ["Context", "Interval", "Penalty", "widened"]
@@ -59,9 +59,13 @@ class Context:
     fake_aux: Float[Tensor, "B ..."] | None = None
 
     def ask(self, x: Float[Tensor, "B ..."], *, fake: bool = False) -> Float[Tensor, "B ..."]:
-        """The logits of other samples, asked as the game asks, with the labels of the real ones or of the fakes."""
+        """The logits of other samples, asked as the game asks, with the labels of the real ones or of the fakes.
+
+        If x requires a gradient, it is cheap to differentiate that gradient again.
+        """
         y = self.y_fake if fake else self.y
-        return called(self.D, x, y) if self.judge is None else self.judge(x, y)
+        with cheap_double_backward(x.requires_grad):
+            return called(self.D, x, y) if self.judge is None else self.judge(x, y)
 
     def make(self, z: Float[Tensor, "N z_dim"]) -> Float[Tensor, "N ..."]:
         """What the generator makes of other latents, asked for the same."""
