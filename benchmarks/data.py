@@ -6,9 +6,10 @@
 
 Sides take turns, A B A B ...; a ratio is one of medians. The bare decoder is Pillow in as many processes as there are
 cores (in threads small files would be slower): every file opened, decoded, turned to RGB, and dropped. Packing is all
-of it: finding the files, decoding, resizing, writing, summing, and waiting for the disk. The loader by PIL does for each image what
-tutorials do: open, decode, resize with antialiasing, normalise, and stack batches of 64, on one thread; ours is the
-stream that a run reads, shuffled and mirrored. All files are in the disk's cache.
+of it: finding the files, decoding, resizing, writing, summing, and waiting for the disk; as they are, without resizing.
+The loader by PIL does for each image what tutorials do: open, decode, resize with antialiasing, normalise, and stack
+batches of 64, on one thread; ours is the stream that a run reads, shuffled and mirrored. All files are in the disk's
+cache.
 """
 
 import argparse
@@ -196,7 +197,8 @@ def main() -> None:
         files = written(Path(home) / "jpegs", picture, given.count, given.side)
         weight = sum(file.stat().st_size for file in files)
         for name, title, contest in (
-            ("packing", "packing the folder", packing(files, given.size)),
+            ("packing_as_is", f"packing at {given.side}×{given.side}, as they are", packing(files, given.side)),
+            ("packing", f"packing at {given.size}×{given.size}", packing(files, given.size)),
             ("reading", "batches of a run from the pack", reading(files, given.size, passes=10)),
         ):
             print(f"{title} ...", file=sys.stderr)

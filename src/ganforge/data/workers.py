@@ -5,6 +5,7 @@ milliseconds, inherits what it works on, and needs nothing of its caller's main 
 """
 
 import contextlib
+import gc
 import os
 import pickle
 import select
@@ -110,6 +111,7 @@ def working(work: Callable[[int], Any], taken: int, answer: int, others: tuple[i
             signal.signal(name, signal.SIG_DFL)
         for pipe in others:
             os.close(pipe)
+        gc.freeze()  # what is inherited isn't gone through again and again, and so isn't copied
         while ticket := os.read(taken, TICKET.size):
             number = TICKET.unpack(ticket)[0]
             well, content = outcome(work, number)
