@@ -52,11 +52,11 @@ def home() -> Path | None:
 
 def identity(path: Path) -> str:
     """A hash of the files of a path: names, sizes, times of change."""
-    files = [path / member.name for member in members(path)] if path.is_dir() else expanded(path) or [path]
+    files = [f"{path}/{one.name}" for one in members(path)] if path.is_dir() else expanded(path) or [path]
     found = hashlib.blake2b(f"{RULES} {PIL.__version__} {path.resolve()}".encode(), digest_size=10)
     for file in files:
         with contextlib.suppress(OSError):  # a link to nowhere
-            about = file.stat()
+            about = os.stat(file)
             found.update(f"\0{file}\0{about.st_size}\0{about.st_mtime_ns}".encode("utf-8", "surrogateescape"))
     return found.hexdigest()
 
@@ -107,8 +107,9 @@ def cached(
         DataError: if more than 1 % can't be read.
     """
     parts = [*listing.parts.values(), *(listing.others or {}).values()]
-    total, copy = sum(len(part.files) for part in parts), place(path, fit, pairs)
-    if total < FEW or copy is None or cache == 0:
+    total = sum(len(part.files) for part in parts)
+    copy = place(path, fit, pairs) if cache and total >= FEW else None
+    if copy is None:
         return decoded(str(path), listing, **fit, memory=memory)
     source = decoded(str(path), listing, **fit, memory=0.0)
     weight = total * math.prod(source.shape) * (2 if isinstance(source.train, Paired) else 1)

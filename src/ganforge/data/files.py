@@ -19,7 +19,7 @@ from ganforge.data.picture import pixels as pixels_of
 from ganforge.data.split import LabelsOf, Split
 from ganforge.errors import DataError
 
-__all__ = ["BEARABLE", "Files", "Listing", "Part", "decoded"]
+__all__ = ["BEARABLE", "Failure", "Files", "Listing", "Part", "broken", "decoded"]
 
 SAMPLE = 64  # files glanced at to choose a size and grey or colour
 SPLIT_SEED = 0  # which images are held out is the same in every run
@@ -44,16 +44,26 @@ class Files:
 
     def read(self, index: Int64[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
         """Decode these files; DataError names the first that is broken."""
-        pixels = torch.empty((len(index), *self.shape), dtype=torch.uint8, memory_format=torch.channels_last)
-        for place, number in enumerate(index.tolist()):
+        pixels, failures = self.decoded(index.tolist())
+        if failures:
+            raise broken([next(iter(failures.values()))])
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
+
+    def decoded(self, numbers: Sequence[int]) -> tuple[UInt8[np.ndarray, "n H W C"], dict[int, Failure]]:
+        """The files of these numbers that can be read, and of the others number -> why they can't. Nothing of torch is
+        used, whose threads no forked process has."""
+        channels, height, width = self.shape
+        pixels, failures = np.empty((len(numbers), height, width, channels), np.uint8), dict[int, Failure]()
+        for place, number in enumerate(numbers):
             try:
-                pixels[place] = pixels_of(self.members[number], self.shape)
+                pixels[place - len(failures)] = pixels_of(self.members[number], self.shape)
             except UNREADABLE as error:
-                raise _broken([(self.members[number], error)]) from None
-        return pixels
+                failures[number] = self.members[number], error
+        return pixels[: len(numbers) - len(failures)], failures
 
 
-def _broken(failures: list[Failure]) -> DataError:
+def broken(failures: list[Failure]) -> DataError:
+    """The first of these files and why it can't be read, and how many others there are."""
     member, error = failures[0]
     more = len(failures) - 1
     others = f", nor {more} other file{'s' if more > 1 else ''}" if more else ""
@@ -126,11 +136,12 @@ class Listing(NamedTuple):
 
 def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
     """All readable files in one tensor, decoded by threads; and those that can't be read."""
-    pixels = torch.empty((len(part.files), *shape), dtype=torch.uint8, memory_format=torch.channels_last)
+    channels, height, width = shape
+    array = np.empty((len(part.files), height, width, channels), np.uint8)
 
     def decode(place: int) -> Exception | None:
         try:
-            pixels[place] = pixels_of(part.files[place], shape)
+            array[place] = pixels_of(part.files[place], shape)
         except UNREADABLE as error:
             return error
         return None
@@ -140,6 +151,7 @@ def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failu
         errors = list(_shown(pool.map(decode, range(len(part.files))), len(part.files)))
     finally:
         pool.shutdown(cancel_futures=True)
+    pixels = torch.from_numpy(array).permute(0, 3, 1, 2)
     failures = [(part.files[place], error) for place, error in enumerate(errors) if error]
     if not failures:
         return Array(pixels, part.labels), []
@@ -219,10 +231,10 @@ def _read(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str
     """
     read, failures = {}, list[Failure]()
     for split, part in parts.items():
-        read[split], broken = _decoded(part, shape)
-        failures += broken
+        read[split], failed = _decoded(part, shape)
+        failures += failed
     if len(failures) > BEARABLE * sum(len(part.files) for part in parts.values()):
-        raise _broken(failures)
+        raise broken(failures)
     return dict(read), (_left_out(failures),) if failures else ()
 
 

@@ -57,7 +57,7 @@ def _labels(names: Sequence[str], by_top: bool) -> Labels | None:
 
 def _shallowest(there: Sequence[Member], *names: str) -> Member | None:
     """The file of such a name that lies below the fewest folders."""
-    named = [member for member in there if PurePosixPath(member.name).name in names]
+    named = [member for member in there if member.name.rpartition("/")[2] in names]
     return min(named, key=lambda member: member.name.count("/"), default=None)
 
 
@@ -71,9 +71,9 @@ def listing(path: Path, there: Sequence[Member], pairs: Pairing | None = None) -
     Raises:
         DataError: if there are none, or the labels are wrong.
     """
-    images = [member for member in there if PurePosixPath(member.name).suffix.lower() in SUFFIXES]
+    images = [member for member in there if member.suffix in SUFFIXES]
     if not images:
-        others = Counter(PurePosixPath(member.name).suffix.lower() for member in there).most_common(3)
+        others = Counter(member.suffix for member in there).most_common(3)
         kinds = ", ".join(f"{count:,} {suffix or 'without an ending'}" for suffix, count in others) or "nothing"
         raise DataError(
             f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in and below it, and found {kinds}."

@@ -10,13 +10,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 
 from ganforge.data.spill import Extent, Spill, shared
 from ganforge.errors import DataError
 
-__all__ = ["ARCHIVES", "Member", "first_names", "is_archive", "members", "unwrapped"]
+__all__ = ["ARCHIVES", "Member", "first_names", "in_folder", "is_archive", "members", "unwrapped"]
 
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -47,6 +47,11 @@ class Member:
     def __str__(self) -> str:
         return str(self.place / self.name)
 
+    @property
+    def suffix(self) -> str:
+        """How its name ends, in small letters: ".png"."""
+        return os.path.splitext(self.name)[1].lower()
+
     def read(self) -> bytes:
         """All of its bytes; OSError if that fails, whatever the reason."""
         try:
@@ -58,8 +63,12 @@ class Member:
                 with self.place.open("rb") as file:
                     file.seek(self.offset)
                     return file.read(self.size)
-            if self.place.is_dir():
-                return (self.place / self.name).read_bytes()
+            try:
+                with open(f"{self.place}/{self.name}", "rb", buffering=0) as file:
+                    return file.read()
+            except (NotADirectoryError, FileNotFoundError):
+                if self.place.is_dir():
+                    raise
             archive = opened(self.place)
             if archive.getinfo(self.name).file_size > LARGEST:
                 raise RuntimeError("it unpacks to more than 1 GiB")
@@ -69,9 +78,14 @@ class Member:
             raise OSError(words or type(error).__name__) from None
 
 
-@lru_cache(maxsize=8)
 def opened(archive: Path) -> zipfile.ZipFile:
     """A zip archive, opened once; threads may read from it side by side."""
+    return opened_by(archive, os.getpid())
+
+
+@lru_cache(maxsize=8)
+def opened_by(archive: Path, process: int) -> zipfile.ZipFile:
+    """The same for one process: a forked one would share the place in the file with its parent."""
     return zipfile.ZipFile(archive)
 
 
@@ -109,14 +123,15 @@ def members(path: Path) -> list[Member]:
     except BROKEN as error:
         raise DataError(f"'{path}' cannot be read as an archive ({error}): download or pack it again.") from None
     for member in found:
-        parts = PurePosixPath(member.name).parts
-        if member.name.startswith("/") or ".." in parts:
+        if member.name.startswith("/") or ".." in member.name.split("/"):
             raise DataError(f"'{path}' holds a file {member.name!r}, which climbs out of the archive: pack it again.")
     return sorted((m for m in found if not hidden(m.name)), key=lambda member: member.name)
 
 
 def hidden(name: str) -> bool:
     """Whether a name, or a folder on its way, begins with a dot; or is macOS' own."""
+    if "/." not in f"/{name}" and "__MACOSX" not in name:
+        return False
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
@@ -126,8 +141,9 @@ def in_folder(path: Path) -> Iterator[Member]:
     for root, folders, files in os.walk(path, followlinks=True):
         folders[:] = [name for name in sorted(folders) if not hidden(name) and identity(Path(root, name)) not in seen]
         seen |= {identity(Path(root, name)) for name in folders}
-        below = Path(root).relative_to(path)
-        yield from (Member(path, (below / name).as_posix()) for name in files if not hidden(name))
+        below = Path(root).relative_to(path).as_posix()
+        above = "" if below == "." else f"{below}/"
+        yield from (Member(path, above + name) for name in files if name[0] != ".")
 
 
 def identity(folder: Path) -> tuple[int, int]:
@@ -186,10 +202,7 @@ def clean(name: str) -> str:
 
 def unwrapped(names: Iterable[str]) -> list[tuple[str, ...]]:
     """The parts of every name, without the folders that all of them lie in."""
-    parts = [PurePosixPath(name).parts for name in names]
-    common = 0
-    for column in zip(*(part[:-1] for part in parts), strict=False):
-        if len(set(column)) > 1:
-            break
-        common += 1
+    parts = [tuple(part for part in name.split("/") if part not in ("", ".")) for name in names]
+    first, last = min(parts, default=()), max(parts, default=())  # whatever stands between begins as both do
+    common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first[:-1], last[:-1], strict=False)))
     return [part[common:] for part in parts]

@@ -2,43 +2,71 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
+from threading import Lock
 
 import torch
 from torch import Tensor
 
-from ganforge.data.files import BEARABLE
+from ganforge.data.files import BEARABLE, Files, broken
 from ganforge.data.images import Source
 from ganforge.data.packed import INDEX, KIND, LABELS, PIXELS, SPLITS
 from ganforge.data.pairs import OTHER, Paired, Unpaired
 from ganforge.data.split import Split
+from ganforge.data.workers import in_order
 from ganforge.errors import DataError
 
 __all__ = ["fill"]
 
-CHUNK = 64  # images that a thread decodes at a time
+CHUNK, BYTES = 64, 1 << 20  # images that are decoded at a time, and what they may take
 
-Piece = tuple[Tensor, Tensor, list[str]]
+Piece = tuple[Tensor, list[str]]
 
 
 class Sink:
-    """A file, and the SHA-256 of what was written to it."""
+    """A file without a buffer, its size, and the SHA-256 of what was written to it."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.sha256 = file, hashlib.sha256()
+    def __init__(self, file: FileIO) -> None:
+        self.file, self.size, self.sha256, self.lock = file, 0, hashlib.sha256(), Lock()
 
     def write(self, data: bytes) -> None:
-        """To the file and to its sum."""
-        self.file.write(data)
+        """To the end of the file, and to its sum."""
+        self.place(data, self.size)
         self.sha256.update(data)
+        self.size += len(data)
+
+    def place(self, data: bytes | memoryview, offset: int) -> None:
+        """Somewhere into the file, where other threads and processes may write at the same time."""
+        rest = memoryview(data)
+        while rest:
+            count = self.put(rest, offset)
+            rest, offset = rest[count:], offset + count
+
+    def put(self, data: memoryview, offset: int) -> int:
+        """How much of it was written."""
+        if hasattr(os, "pwrite"):
+            return os.pwrite(self.file.fileno(), data, offset)
+        with self.lock:
+            self.file.seek(offset)
+            return self.file.write(data)
+
+    def adopt(self, offset: int, size: int) -> None:
+        """What was placed beyond the end, moved there."""
+        with self.lock:
+            self.file.seek(offset)
+            data = self.file.read(size)
+        if offset == self.size:
+            self.sha256.update(data)
+            self.size += size
+        else:
+            self.write(data)
 
     def sync(self) -> None:
         """Makes its bytes survive a power cut."""
-        self.file.flush()
         os.fsync(self.file.fileno())
 
 
@@ -55,13 +83,13 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
     splits, pairing = stored(source)
     labelled = any(part.labels is not None for part in splits.values()) and (source.classes or source.continuous)
     none = torch.tensor(-1) if source.continuous is None else torch.full((len(source.continuous),), torch.nan)
-    total, broken, counts = sum(map(len, splits.values())), list[str](), dict[str, int]()
-    with (folder / PIXELS).open("wb") as pixels, (folder / LABELS).open("wb") as labels:
+    total, lost, counts = sum(map(len, splits.values())), list[str](), dict[str, int]()
+    with open(folder / PIXELS, "w+b", buffering=0) as pixels, open(folder / LABELS, "w+b", buffering=0) as labels:
         sinks = {PIXELS: Sink(pixels), LABELS: Sink(labels)}
         for name, part in splits.items():
-            counts[name] = written(part, sinks, broken, none, lambda n: progress(n / total))
-            if len(broken) > BEARABLE * total:
-                raise DataError(broken[0])
+            counts[name] = written(part, sinks, lost, none, lambda n: progress(n / total))
+            if len(lost) > BEARABLE * total:
+                raise DataError(lost[0])
         for sink in sinks.values():
             sink.sync()
     if not labelled:
@@ -76,10 +104,10 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
         "classes": list(source.classes) if labelled and source.classes else None,
         "continuous": list(source.continuous) if labelled and source.continuous else None,
         "sha256": {name: sink.sha256.hexdigest() for name, sink in sorted(sinks.items())},
-        "notes": [*source.notes, *noted(broken)],
+        "notes": [*source.notes, *noted(lost)],
     }
     (folder / INDEX).write_text(json.dumps(index, indent=1), "utf-8")
-    return broken
+    return lost
 
 
 def stored(source: Source) -> tuple[dict[str, Split], str | None]:
@@ -93,21 +121,18 @@ def stored(source: Source) -> tuple[dict[str, Split], str | None]:
     return {n: part.a if isinstance(part, Unpaired) else part for n, part in splits.items()} | others, "unpaired"
 
 
-def noted(broken: list[str]) -> Iterator[str]:
+def noted(lost: list[str]) -> Iterator[str]:
     """What is to be said of images that were left out."""
-    if broken:
-        yield f"left out {len(broken)} file{'s' * (len(broken) > 1)}, the first of them because {broken[0].rstrip('.')}"
+    if lost:
+        yield f"left out {len(lost)} file{'s' * (len(lost) > 1)}, the first of them because {lost[0].rstrip('.')}"
 
 
-def written(
-    part: Split, sinks: dict[str, Sink], broken: list[str], none: Tensor, progress: Callable[[int], None]
-) -> int:
-    """How many images of a split were written; the others' reasons are added to `broken`. `none` stands for the label
+def written(part: Split, sinks: dict[str, Sink], lost: list[str], none: Tensor, progress: Callable[[int], None]) -> int:
+    """How many images of a split were written; the others' reasons are added to `lost`. `none` stands for the label
     of an image that has none."""
     count = 0
-    for whole, images, reasons in pieces(part):
-        broken += reasons
-        sinks[PIXELS].write(images.permute(0, 2, 3, 1).contiguous().numpy().tobytes())
+    for whole, reasons in pieces(part, sinks[PIXELS]):
+        lost += reasons
         labels = none.expand(len(whole), *none.shape) if part.labels is None else part.labels[whole]
         sinks[LABELS].write(labels.numpy().astype("<f4" if labels.is_floating_point() else "<i8").tobytes())
         count += len(whole)
@@ -115,30 +140,25 @@ def written(
     return count
 
 
-def pieces(part: Split) -> Iterator[Piece]:
-    """All images, some at a time, decoded by threads that are never far ahead."""
-    chunks, threads = torch.arange(len(part)).split(CHUNK), os.cpu_count() or 1
-    with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(chunks), 2 * threads):
-            yield from pool.map(lambda chunk: piece(part, chunk), chunks[start : start + 2 * threads])
+def pieces(part: Split, sink: Sink) -> Iterator[Piece]:
+    """The numbers of the images that could be read, some at a time; by then they are in the file. Files are decoded by
+    all cores, each of which writes to where the images would lie if none of them were broken."""
+    each = math.prod(part.shape)
+    chunks = torch.arange(len(part)).split(max(1, min(CHUNK, BYTES // each)))
+    if not isinstance(part, Files):
+        for chunk in chunks:
+            sink.write(part.read(chunk).permute(0, 2, 3, 1).contiguous().numpy().tobytes())
+            yield chunk, []
+        return
+    numbers, start = [chunk.tolist() for chunk in chunks], sink.size
 
+    def decode(job: int) -> list[tuple[int, str]]:
+        pixels, failures = part.decoded(numbers[job])
+        sink.place(pixels.reshape(-1).data, start + numbers[job][0] * each)
+        return [(number, str(broken([failure]))) for number, failure in failures.items()]
 
-def piece(part: Split, chunk: Tensor) -> Piece:
-    """The images of these numbers that can be read, with their numbers; and why the others can't."""
-    try:
-        return chunk, part.read(chunk), []
-    except DataError:
-        found = [one(part, number) for number in chunk]
-    whole = [(number, image) for number, image, reason in found if not reason]
-    numbers = torch.stack([number for number, _ in whole]) if whole else chunk[:0]
-    images = [image for _, image in whole]
-    pixels = torch.cat(images) if images else torch.empty(0, *part.shape, dtype=torch.uint8)
-    return numbers, pixels, [reason for _, _, reason in found if reason]
-
-
-def one(part: Split, number: Tensor) -> tuple[Tensor, Tensor, str]:
-    """An image, or why it can't be read."""
-    try:
-        return number, part.read(number[None]), ""
-    except DataError as error:
-        return number, number, str(error)
+    for chunk, found in zip(chunks, in_order(decode, len(chunks)), strict=True):
+        failed = [number for number, _ in found]
+        sink.adopt(start + int(chunk[0]) * each, (len(chunk) - len(failed)) * each)
+        yield chunk[~torch.isin(chunk, torch.tensor(failed, dtype=torch.int64))], [reason for _, reason in found]
+    sink.file.truncate(sink.size)

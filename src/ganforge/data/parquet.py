@@ -10,7 +10,7 @@ from typing import Any
 from ganforge.data.files import Listing, Part
 from ganforge.data.folder import PARTS, SUFFIXES
 from ganforge.data.labels import by_values
-from ganforge.data.members import Member, members
+from ganforge.data.members import Member, in_folder, members
 from ganforge.errors import DataError
 
 __all__ = ["is_parquet", "listing"]
@@ -27,8 +27,12 @@ ENCODED = 4.0  # GiB of encoded images that any machine may be asked to hold
 def is_parquet(path: Path) -> bool:
     """Whether this is a Parquet or Arrow file, or a folder that holds some and no image files."""
     if path.is_dir():
-        suffixes = {Path(member.name).suffix.lower() for member in members(path)}
-        return bool(suffixes & {PARQUET, ARROW}) and not suffixes & SUFFIXES
+        suffixes = set[str]()
+        for member in in_folder(path):
+            suffixes.add(member.suffix)
+            if not suffixes.isdisjoint(SUFFIXES):
+                return False
+        return not suffixes.isdisjoint({PARQUET, ARROW})
     if path.suffix.lower() == ARROW:
         return True
     with path.open("rb") as file:

@@ -1,14 +1,13 @@
 """One image file: what a glance at it says, and its pixels as uint8, square, of one size and number of channels."""
 
+import os
 from io import BytesIO
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from ganforge.data.members import Member
 from ganforge.data.pairs import Face, Half, Item, Twin, faces
@@ -21,6 +20,8 @@ MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises on broken files
 SIXTEEN = 65_535
 OPENING = Lock()  # around the moment in which Pillow's own limit is lifted
+if hasattr(os, "register_at_fork"):  # nor is a process forked in that moment: it would keep the limit lifted
+    os.register_at_fork(before=OPENING.acquire, after_in_parent=OPENING.release, after_in_child=OPENING.release)
 
 
 def reason(error: Exception) -> str:
@@ -97,7 +98,7 @@ def opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def pixels(item: Item, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
+def pixels(item: Item, shape: tuple[int, int, int]) -> UInt8[np.ndarray, "H W C"]:
     """One file, upright (EXIF), cropped to its central square, resized, antialiased; with 2 or 4 channels alpha stays.
     Of a pair, both halves of the channels.
 
@@ -110,27 +111,28 @@ def pixels(item: Item, shape: tuple[int, int, int]) -> UInt8[Tensor, "C H W"]:
     if isinstance(item.a, Half) and isinstance(item.b, Half):  # of one file, decoded once
         whole = ready(item.a.member, channels, (4 * size, 2 * size))
         images = [half(whole, face) for face in (item.a, item.b)]
-        return torch.cat([square(image, channels, size) for image in images])
-    return torch.cat([pixels(face, (channels, size, size)) for face in faces(item) if isinstance(face, Member)])
+        return np.concatenate([square(image, channels, size) for image in images], 2)
+    both = [pixels(face, (channels, size, size)) for face in faces(item) if isinstance(face, Member)]
+    return np.concatenate(both, 2)
 
 
 def ready(member: Member, channels: int, least: tuple[int, int]) -> Image.Image:
     """An image file, upright, with these channels of 8 bits; no smaller than this where it isn't already."""
     with opened(member) as image:
-        image.draft(image.mode, least)  # large JPEGs are decoded at a fraction of their size
-        upright = ImageOps.exif_transpose(image)
-        upright = (eight_bits if channels in (2, 4) else opaque)(upright)
+        if image.width >= 2 * least[0] and image.height >= 2 * least[1]:
+            image.draft(image.mode, least)  # large JPEGs are decoded at a fraction of their size
+        ImageOps.exif_transpose(image, in_place=True)
+    eight = (eight_bits if channels in (2, 4) else opaque)(image)
     if channels == 2:
-        upright = upright.convert("RGBA")  # a palette with alpha has no other way
-    return upright.convert(MODES[channels])
+        eight = eight.convert("RGBA")  # a palette with alpha has no other way
+    return eight if eight.mode == MODES[channels] else eight.convert(MODES[channels])
 
 
-def square(image: Image.Image, channels: int, size: int) -> UInt8[Tensor, "C H W"]:
+def square(image: Image.Image, channels: int, size: int) -> UInt8[np.ndarray, "size size C"]:
     """Its central square, at this size."""
     if image.size != (size, size):
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    array = np.asarray(image)
-    return torch.from_numpy(array.reshape(size, size, channels).copy()).permute(2, 0, 1)
+    return np.asarray(image).reshape(size, size, channels)
 
 
 class Glance(NamedTuple):
