@@ -56,7 +56,7 @@ def seat(settings: list[str] | None = None, **link: Any) -> instrument.Seat:
 
 def say(at: instrument.Seat, **message: Any) -> list[dict[str, Any]]:
     said = at.receive(message_of(json.dumps(message), instrument.MESSAGES))
-    while at.left:
+    while at.left or at.uncharted:
         said += at.advance(1.0)
     return said
 

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket as stdlib
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from ganforge import cli
 from ganforge.errors import DataError, RecipeError
 from ganforge.lab import server, worker
 from ganforge.lab.frames import read_frame
+from ganforge.lab.instruments import game
 from ganforge.lab.messages import COMMON, LARGEST, message_of
 from ganforge.lab.serve import bound, configured, serve
 from ganforge.lab.server import Door
@@ -288,6 +290,44 @@ def pictured_within(socket: ClientConnection, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not isinstance(socket.recv(timeout=max(0.0, deadline - time.monotonic())), bytes):
         pass
+
+
+def test_words_and_frames_leave_at_once(lab: Lab) -> None:
+    """Between a state and its frame no packet waits for the acknowledgement of the one before, some 40 ms."""
+    with seated(lab) as socket:
+        pictured(socket)
+        (connection,) = lab.server.server_state.connections
+        line = connection.transport.get_extra_info("socket")  # type: ignore[union-attr]
+        assert line.getsockopt(stdlib.IPPROTO_TCP, stdlib.TCP_NODELAY)
+
+
+def test_what_was_late_is_made_up_for_and_what_was_much_too_late_is_not() -> None:
+    room, sent = worker.Room(), list[str | bytes]()
+    pace = 1 / worker.RATE
+    visitor = worker.Visitor(sent.append, seat=worker.INSTRUMENTS["game"].open_seat(LINK, room))
+    at = worker.Worker(room)
+    for late, due in ((0.4 * pace, pytest.approx(0.6 * pace, abs=0.2 * pace)), (9.0, pytest.approx(0, abs=0.2 * pace))):
+        visitor.seat.fresh = True  # type: ignore[union-attr]
+        now = time.perf_counter()
+        visitor.due, visitor.drawn = now - late, visitor.sent
+        at._draw(visitor, pace)
+        assert visitor.due - now == due
+    assert len(sent) == 2
+    visitor.seat.fresh, visitor.due = True, time.perf_counter() + 5  # type: ignore[union-attr]
+    at._draw(visitor, pace)
+    assert len(sent) == 2
+
+
+def test_a_game_with_a_pace_lets_the_lab_rest_until_its_next_round() -> None:
+    visitor = worker.Visitor(lambda _: None, seat=worker.INSTRUMENTS["game"].open_seat(LINK, worker.Room()))
+    seat: Any = visitor.seat
+    seat.receive(message_of('{"kind":"pace","rounds":2,"slow":false}', game.MESSAGES))
+    seat.receive(message_of('{"kind":"play","on":true}', game.MESSAGES))
+    assert visitor.rest(time.perf_counter()) == 0
+    seat.frames()
+    seat.advance(0.1)
+    assert seat.tables[0].play.rounds == 1
+    assert 0.3 < visitor.rest(time.perf_counter()) <= 0.5
 
 
 def test_a_page_that_draws_nothing_any_more_is_not_played_for(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

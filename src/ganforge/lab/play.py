@@ -1,6 +1,8 @@
 """A recipe and its state, played by the toolkit's own rounds and updates, with what a reader's hand does in between."""
 
+import json
 import tomllib
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +16,13 @@ from ganforge.probe import Probe
 from ganforge.recipe import Recipe, override
 from ganforge.train import TrainState, average, play_discriminator, play_round, read_tick, update
 
-__all__ = ["MOST_EVENTS", "Play", "begin", "carried", "change", "recipe_text", "settle", "step", "turn"]
+__all__ = ["MOST_EVENTS", "Play", "begin", "carried", "change", "prepared", "recipe_text", "settle", "step", "turn"]
 
 ROWS = 400  # ticks that the doctor looks back on
 KEPT = 100  # ticks kept
 MOST_EVENTS = 200  # changes by hand that a link can hold
+OF_DATA = ("trained", "held_out", "anchors", "reals", "faults")  # what a probe knows of the data alone
+DATA_KEPT = 16  # data whose probes are remembered: a first look draws a million points
 PLAYERS = ("generator", "discriminator")
 RESTART = ("data", "generator", "discriminator")  # sections without which a game is another one
 
@@ -96,7 +100,7 @@ class Play:
             self.ended = str(error)
             return [self.doctor.certifies({"images": self.state.images, "skipped": 3.0, "bad": error.bad})]
         every, index = self.plan.recording.probe, tick.images // self.plan.training.tick
-        look = self.probe.look(self.state) if every and (tick.since == 0 or index % every == 0) else {}
+        look = prepared(self.probe).look(self.state) if every and (tick.since == 0 or index % every == 0) else {}
         record = {"images": tick.images, **tick.figures, **({"bad": tick.bad} if tick.bad else {}), **look}
         self.rows.append({**record, "round": self.rounds})
         del self.rows[:-KEPT]
@@ -129,6 +133,22 @@ def begin(recipe: Recipe, script: list[Event] | None = None) -> Play:
         recipe, plan, TrainState.start(plan), plan.stream(position=0), recipe, doctor, Probe(plan),
         script=sorted(script or [], key=lambda event: event[0]),
     )  # fmt: skip
+
+
+_KNOWN: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+
+def prepared(probe: Probe) -> Probe:
+    """A probe that knows the data: it asks them once for all games on them."""
+    if "reals" in vars(probe):
+        return probe
+    key = json.dumps(probe.plan.parts["data"].values, default=repr)
+    known = _KNOWN.pop(key, None) or {name: getattr(probe, name) for name in OF_DATA}
+    vars(probe).update(known)
+    _KNOWN[key] = known
+    while len(_KNOWN) > DATA_KEPT:
+        _KNOWN.popitem(last=False)
+    return probe
 
 
 def step(play: Play, player: str) -> list[Finding]:

@@ -76,9 +76,14 @@ class Table:
         if not self.play.rows:
             self.charts, self.seen = [], 0
 
+    @property
+    def behind(self) -> bool:
+        """Whether there is a tick that isn't charted."""
+        return bool(self.play.rows) and self.play.rows[-1]["images"] != self.seen
+
     def charted(self) -> list[dict[str, Any]]:
         """The row of a tick that is new."""
-        if not self.play.rows or self.play.rows[-1]["images"] == self.seen:
+        if not self.behind:
             return []
         row = self.play.rows[-1]
         self.seen = row["images"]

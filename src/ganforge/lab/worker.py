@@ -15,11 +15,12 @@ from ganforge.lab.instruments import INSTRUMENTS, Room, Seat
 
 __all__ = ["Visitor", "Worker"]
 
-SLICE = 0.016  # seconds of play between two looks at messages and frames, shared by those who play
-FRAME = 1 / 34  # least seconds between two frames of a visitor: thirty a second, timers being late
-AHEAD = 2  # frames under way that a page hasn't drawn yet
+SLICE = 0.012  # seconds of play between two looks at messages and frames, shared by those who play
+RATE, RATE_OF_ALL = 36.0, 104.0  # pictures a second: of a visitor, and of all together, whose browsers are to keep up
+AHEAD = 2  # pictures under way that a page hasn't drawn yet
 GONE = 3.0  # seconds without a sign that a frame was drawn, after which a page isn't played for
 HEARD = 64  # messages waiting
+LONGEST = 1.0  # seconds between two looks at an instrument that has nothing to do
 
 Send = Callable[[str | bytes], None]
 
@@ -32,6 +33,8 @@ class Visitor:
         send: hands words or a frame to the event loop; never blocks.
         heard: messages that wait.
         sent, drawn: numbers of the last frame sent and of the last one that the page has drawn.
+        parts: frames of the last picture, one for each game.
+        due: when the next picture is due; what was late is made up for.
     """
 
     send: Send
@@ -41,20 +44,28 @@ class Visitor:
     hidden: bool = False
     sent: int = 0
     drawn: int = 0
-    last: float = 0.0
+    parts: int = 1
+    due: float = 0.0
     alive: float = field(default_factory=time.perf_counter)
     gone: bool = False
 
     @property
     def waiting(self) -> bool:
         """Whether there are frames that the page hasn't drawn."""
-        return self.sent - self.drawn >= AHEAD
+        return self.sent - self.drawn >= AHEAD * self.parts
 
     @property
     def plays(self) -> bool:
         """Whether its game goes on just now."""
         asleep = self.waiting and time.perf_counter() - self.alive > GONE
         return self.seat is not None and self.seat.busy and not self.hidden and not asleep
+
+    def rest(self, now: float) -> float:
+        """Seconds until there may be something to do for it: a message, a round that is due, a picture."""
+        if self.heard or self.gone:
+            return 0.0
+        play = max(0.0, self.seat.wake - now) if self.plays and self.seat is not None else LONGEST
+        return min(play, self.due - now if self.due > now else LONGEST)
 
 
 class Worker:
@@ -98,6 +109,8 @@ class Worker:
 
     def _work(self) -> None:
         torch.set_num_threads(1)  # of this thread; each game is too small for more
+        for instrument in INSTRUMENTS.values():
+            getattr(instrument, "warm", int)()
         while not self._over:
             with self._bell:
                 for visitor in [v for v in self.visitors if v.gone]:
@@ -105,23 +118,24 @@ class Worker:
                     if visitor.seat is not None:
                         visitor.seat.close()
                     visitor.seat = None
-                visitors = list(self.visitors)
-                if not any(v.plays or v.heard for v in visitors):
-                    self._bell.wait(timeout=FRAME if any(v.waiting for v in visitors) else 1.0)
+                visitors, now = list(self.visitors), time.perf_counter()
+                if (rest := min((v.rest(now) for v in visitors), default=LONGEST)) > 0:
+                    self._bell.wait(timeout=rest)
             playing = max(1, sum(v.plays for v in visitors))
+            pace = max(1 / RATE, playing / RATE_OF_ALL)
             for visitor in visitors:
-                self._serve(visitor, SLICE / playing)
+                self._serve(visitor, SLICE / playing, pace)
 
-    def _serve(self, visitor: Visitor, seconds: float) -> None:
-        """A visitor's messages, a slice of play and a frame."""
+    def _serve(self, visitor: Visitor, seconds: float, pace: float) -> None:
+        """A visitor's messages, a slice of play that ends where a picture is due, and that picture."""
         try:
             while visitor.heard and not visitor.gone:
                 self._hear(visitor, visitor.heard.popleft())
             if visitor.plays and visitor.seat is not None:
-                due = visitor.last + FRAME - time.perf_counter()
-                for record in visitor.seat.advance(min(seconds, due) if due > 0 else seconds):
+                left = visitor.due - time.perf_counter()
+                for record in visitor.seat.advance(min(seconds, left) if left > 0 else seconds):
                     visitor.send(words(record))
-            self._draw(visitor)
+            self._draw(visitor, pace)
         except Exception as error:  # a fault of one game ends that game, not the lab
             visitor.send(
                 words({"kind": "failed", "text": f"this game broke ({type(error).__name__}: {error}); reload"})
@@ -155,15 +169,16 @@ class Worker:
         visitor.seat = seat
         visitor.send(words({**seat.state(), "opened": True}))
 
-    def _draw(self, visitor: Visitor) -> None:
-        """A frame, if there is something new, one is due, and the page has drawn those before."""
+    def _draw(self, visitor: Visitor, pace: float) -> None:
+        """A picture, if there is something new, one is due, and the page has drawn those before."""
         now = time.perf_counter()
-        if visitor.seat is None or visitor.hidden or visitor.waiting or now - visitor.last < FRAME:
+        if visitor.seat is None or visitor.hidden or visitor.waiting or now < visitor.due:
             return
-        for frame in visitor.seat.frames():
-            visitor.send(frame)
-            visitor.last = now
-            visitor.sent += 1
+        if frames := visitor.seat.frames():
+            for frame in frames:
+                visitor.send(frame)
+            visitor.sent, visitor.parts = visitor.sent + len(frames), len(frames)
+            visitor.due = max(visitor.due + pace, now)
 
 
 def raise_nothing_open() -> None:

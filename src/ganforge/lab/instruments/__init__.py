@@ -4,7 +4,8 @@ An instrument's file has
 
 - `TITLE`: its name on the page,
 - `MESSAGES`: kind -> pydantic dataclass, what its page may say beside `ganforge.lab.messages.COMMON`,
-- `open_seat(link, room)`: a `Seat` with the state that a link holds.
+- `open_seat(link, room)`: a `Seat` with the state that a link holds,
+- perhaps `warm()`, which is called once before anyone comes.
 
 It is found by its name, and its page is `static/instruments/NAME.js`, which draws what the seat's frames hold.
 """
@@ -36,6 +37,10 @@ class Seat(Protocol):
     @property
     def busy(self) -> bool:
         """Whether it has work to do without being asked."""
+
+    @property
+    def wake(self) -> float:
+        """From when on it has, as `time.perf_counter` counts; 0: now."""
 
     def receive(self, message: Any) -> list[dict[str, Any]]:
         """Do what a message says; what is to be answered. Raises GanforgeError where that can't be done."""

@@ -114,6 +114,7 @@ class Seat:
     """A visitor's recording."""
 
     link: Link
+    wake: float = field(default=0.0, init=False)
     fresh: bool = field(default=True, init=False)
     sent: Recording | None = field(default=None, init=False)
     shots: int = field(default=0, init=False)

@@ -13,14 +13,15 @@ from ganforge.errors import RecipeError
 from ganforge.lab.catalogue import changes, settings_of
 from ganforge.lab.frames import frame
 from ganforge.lab.instruments import Room
-from ganforge.lab.limits import checked, recipe_of
+from ganforge.lab.limits import BASE, checked, recipe_of
 from ganforge.lab.messages import STRICT, Event, Stated, adapter
-from ganforge.lab.play import MOST_EVENTS, begin, change, recipe_text, step
+from ganforge.lab.play import MOST_EVENTS, begin, change, prepared, recipe_text, step
+from ganforge.lab.readings import readings
 from ganforge.lab.table import LAYERS, Table
 from ganforge.plan import build
 from ganforge.recipe import override
 
-__all__ = ["MESSAGES", "TITLE", "Link", "Seat", "open_seat"]
+__all__ = ["MESSAGES", "TITLE", "Link", "Seat", "open_seat", "warm"]
 
 TITLE = "The 2-D game"
 STAGE_SECONDS = 1.25  # a stage of an update in slow motion, at speed 1
@@ -120,6 +121,7 @@ class Seat:
         playing, pace, slow: as the page set them.
         due: when the next round, or the next stage, is due.
         left: updates or rounds that a step still has to do.
+        cold: whether the data still have to be asked what a first tick wants to know; that waits for the first picture.
         news: what is to be said beside answers.
     """
 
@@ -131,14 +133,31 @@ class Seat:
     due: float = 0.0
     left: list[tuple[str, int]] = field(default_factory=list)
     fresh: bool = True
+    cold: bool = True
     news: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def busy(self) -> bool:
-        return self.playing or bool(self.left)
+        return self.playing or bool(self.left) or self.uncharted or self.cold
+
+    @property
+    def wake(self) -> float:
+        """Rounds and stages come by the clock where a pace is set."""
+        return self.due if self.playing and not self.uncharted else 0.0
+
+    @property
+    def uncharted(self) -> bool:
+        """Whether a tick has come whose readings are still to be taken: after the picture, which is waited for."""
+        return any(table.behind for table in self.tables)
+
+    def chart(self) -> None:
+        """Take the readings that are due, before anything changes what they are of."""
+        for number, table in enumerate(self.tables):
+            self.news += [{"kind": "tick", "game": number, **row} for row in table.charted()]
 
     def receive(self, message: Any) -> list[dict[str, Any]]:
         """Do what a message says."""
+        self.chart()
         said = getattr(self, f"do_{message.kind}")(message)
         self.fresh = True
         return [*said, *self.told()]
@@ -278,24 +297,28 @@ class Seat:
         return [{"kind": "data", "games": [table.csv() for table in self.tables]}]
 
     def hear(self, table: Table, found: list[Any]) -> None:
-        """Say what the doctor found, and what a tick brought."""
+        """Say what the doctor found."""
         number = self.tables.index(table)
         for finding in found:
             self.news.append({"kind": "finding", "game": number, "text": finding.text, "name": finding.name,
                               "remedy": finding.remedy, "round": table.play.rounds})  # fmt: skip
-        self.news += [{"kind": "tick", "game": number, **row} for row in table.charted()]
         if table.play.ended and self.playing:
             self.playing = False
             self.news.append(self.state())
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
-        """Rounds of all games in turn, as many as fit and are due."""
+        """Rounds of all games in turn, as many as fit and are due; a tick's is the last, so that it is drawn first."""
         start = now = time.perf_counter()
-        while self.left and now - start < seconds:
+        if self.cold and not self.fresh:
+            self.cold = False
+            for table in self.tables:
+                prepared(table.play.probe)
+        self.chart()
+        while self.left and now - start < seconds and not self.uncharted:
             self.fresh = True
             self.step_once()
             now = time.perf_counter()
-        while self.playing and now - start < seconds and now >= self.due:
+        while self.playing and now - start < seconds and now >= self.due and not self.uncharted:
             self.fresh = True
             if self.slow:
                 self.next_stage()
@@ -326,6 +349,16 @@ class Seat:
         """The visitor has left."""
         for table in self.tables:
             table.play.close()
+
+
+def warm() -> None:
+    """Play the default game for a round, and look at it: what is slow the first time has been done then."""
+    table = Table(begin(BASE), frozenset(LAYERS))
+    prepared(table.play.probe)
+    table.play.play_one()
+    table.picture()
+    readings(table.scenery, table.play.state)
+    table.play.close()
 
 
 def sound(event: tuple[int, str, str]) -> bool:

@@ -96,6 +96,7 @@ class Seat:
 
     state_: Link
     busy: bool = field(default=False, init=False)
+    wake: float = field(default=0.0, init=False)
 
     def receive(self, said: Any) -> list[dict[str, Any]]:
         """Other bars."""

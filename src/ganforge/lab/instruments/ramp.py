@@ -226,6 +226,11 @@ class Seat:
         """Discriminators go ahead by themselves; generators when they are let go."""
         return not self.warm or self.rounds < self.target or (self.playing and self.rounds < MOST)
 
+    @property
+    def wake(self) -> float:
+        """Free generators move by the clock."""
+        return self.due if self.warm and self.rounds >= self.target else 0.0
+
     def receive(self, said: Any) -> list[dict[str, Any]]:
         """Other bumps, or go, or stand still."""
         if said.kind == "train":

@@ -119,6 +119,7 @@ class Seat:
     link: Link
     room: Room
     busy: bool = field(default=False, init=False)
+    wake: float = field(default=0.0, init=False)
     seen: Any = field(default=None, init=False)
     looked: float = field(default=0.0, init=False)
 

@@ -79,6 +79,7 @@ class Seat:
     """A visitor's simulation."""
 
     link: Link
+    wake: float = field(default=0.0, init=False)
     fresh: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:

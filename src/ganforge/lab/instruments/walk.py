@@ -142,6 +142,7 @@ class Seat:
 
     link: Link
     room: Room
+    wake: float = field(default=0.0, init=False)
     fresh: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:

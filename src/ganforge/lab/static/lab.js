@@ -30,9 +30,10 @@ function draw() {
   drawing = false;
   const frames = waiting;
   waiting = [];
-  for (const { header, arrays } of frames) mounted?.onFrame(header, arrays);
+  const latest = new Map(frames.map((frame) => [frame.header.game, frame]));
+  for (const frame of frames) if (!mounted?.latestOnly || latest.get(frame.header.game) === frame) mounted?.onFrame(frame.header, frame.arrays);
   lab.send({ kind: "seen", frame: received });
-  lab.drawn = (lab.drawn || 0) + frames.length;
+  lab.drawn = (lab.drawn || 0) + 1; // pictures, however many frames they were
 }
 
 function connect(link) {

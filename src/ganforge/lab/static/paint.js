@@ -51,17 +51,18 @@ export function sharp(canvas) {
 }
 
 const patch = document.createElement("canvas");
+let image = null;
 function cells(context, beliefs, colours, size) {
   const [rows, columns] = beliefs.shape;
-  patch.width = columns;
-  patch.height = rows;
   const small = patch.getContext("2d");
-  const image = small.createImageData(columns, rows);
+  if (image?.width !== columns || image.height !== rows) {
+    [patch.width, patch.height] = [columns, rows];
+    image = small.createImageData(columns, rows);
+  }
+  const pixels = new Uint32Array(image.data.buffer);
+  const packed = (colours.packed ||= Uint32Array.from(colours, ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r));
   for (let row = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1) {
-      const colour = colours[Math.round(254 * beliefs[(rows - 1 - row) * columns + column])];
-      image.data.set([colour[0], colour[1], colour[2], 255], 4 * (row * columns + column));
-    }
+    for (let column = 0; column < columns; column += 1) pixels[row * columns + column] = packed[Math.round(254 * beliefs[(rows - 1 - row) * columns + column])];
   }
   small.putImageData(image, 0, 0);
   context.imageSmoothingEnabled = true;
@@ -130,11 +131,25 @@ export class Plane {
       context.globalAlpha = 1;
     }
     const fakes = arrays.fakes || arrays.stage_fakes;
-    if (arrays.real && layers.has("real")) this.dots(context, arrays.real, colours.real, colours.halo, size / 260);
+    if (arrays.real && layers.has("real")) this.still(context, arrays.real, colours);
     if (layers.has("trails")) this.trails(context, arrays.fakes, colours);
     if (fakes && layers.has("fakes")) this.dots(context, fakes, colours.fake, colours.halo, size / 260, true);
     const arrows = arrays.arrows || arrays.stage_arrows;
     if (arrows && fakes && layers.has("arrows")) this.arrows(context, fakes, arrows, colours);
+  }
+
+  // the real points stay where they are: they are drawn once
+  still(context, points, colours) {
+    const key = [points.length, ...points.subarray(0, 8), this.half, this.canvas.width, colours.real].join();
+    if (key !== this.drawn) {
+      this.drawn = key;
+      this.layer ||= document.createElement("canvas");
+      [this.layer.width, this.layer.height] = [this.canvas.width, this.canvas.height];
+      const own = this.layer.getContext("2d");
+      own.setTransform(context.getTransform());
+      this.dots(own, points, colours.real, colours.halo, this.size / 260);
+    }
+    context.drawImage(this.layer, 0, 0, this.size, (this.size * this.layer.height) / this.layer.width);
   }
 
   dots(context, points, colour, halo, radius, square = false) {

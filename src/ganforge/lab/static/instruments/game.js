@@ -304,5 +304,6 @@ export function mount(root, lab, view) {
     },
     unmount() { clearTimeout(plotting); },
     calm,
+    latestOnly: true, // of frames that come at once, only the last one of each game is drawn
   };
 }
