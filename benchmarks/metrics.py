@@ -8,9 +8,9 @@ Sides take turns in one process, A B A B ...; a ratio is one of medians. scipy a
 torch-fidelity, for the kernel distance, does not: `pip install --no-deps torch-fidelity torchvision`, then
 `pip install tqdm`. Memory is the most that a process of its own held beyond its features.
 
-Of the kernel distance over subsets, nine tenths are matrix products, and NumPy's BLAS takes half of a symmetric one just
-as we do: at its float32 there is next to nothing to gain. But that is off by some 1e-4 of the value, ours by 1e-7; for
-the same precision it has to be given features in float64 (`kid_double`).
+Of the kernel distance over subsets, nine tenths are matrix products, and NumPy's BLAS takes half of a symmetric one as
+we do: at its float32 there is next to nothing to gain. But that is off by some 1e-4 of the value, ours by 1e-7; for the
+same precision it has to be given features in float64 (`kid_double`).
 """
 
 import argparse
