@@ -34,6 +34,7 @@ FLOORS: list[list[str]] = [
         "rejection",
         "crowd",
         "figures",
+        "published",
         "evaluate",
         "label_figures",
         "gan_train",

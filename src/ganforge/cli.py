@@ -152,9 +152,10 @@ def evaluate(
     ] = None,
     *,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
-    samples: Annotated[int, typer.Option(min=100, help="generated images, against as many real ones")] = 10_000,
+    samples: Annotated[int | None, typer.Option(min=100, help="generated images, and real ones; default 10000")] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="only these figures, with commas: frechet_distance,precision,recall")
+        str | None,
+        typer.Option(help="only these figures, with commas: frechet_distance,precision; or fid50k_full, kid50k, ..."),
     ] = None,
     extractor: Annotated[
         str | None,
@@ -190,9 +191,7 @@ def evaluate(
 
       ganforge evaluate runs/mlp
 
-      ganforge evaluate runs/mlp --metrics frechet_distance --bootstrap 200
-
-      ganforge evaluate runs/mlp --scorecard card.html
+      ganforge evaluate runs/mlp --metrics frechet_distance --bootstrap 200 --scorecard card.html
 
       ganforge evaluate runs/mlp --every
 

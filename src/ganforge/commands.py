@@ -40,6 +40,7 @@ from ganforge.io.scorecard import Card, check_ending, write_card
 from ganforge.label_figures import label_figures
 from ganforge.labels import asked_labels
 from ganforge.players import device_named
+from ganforge.published import asked
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
 from ganforge.run import Run, begin, continued, recipe_of
 from ganforge.sample import Sampler, load, save_samples, seeds_in
@@ -154,7 +155,7 @@ def evaluate(
     against: str | None,
     *,
     split: str | None,
-    samples: int,
+    samples: int | None,
     metrics: str | None,
     extractor: str | None,
     resize: str | None = None,
@@ -179,15 +180,16 @@ def evaluate(
         )
     if scorecard is not None:
         check_ending(scorecard)
+    words = None if metrics is None else words_in(metrics)
+    way = asked(words, extractor=extractor, resize=resize, split=split, samples=samples)
     run = RunFolder.open(Path(what)) if every else None
     maker, source, own = judged_pair(what, against, device)
-    name = extractor_name(source, extractor or own)
+    name = extractor_name(source, way.extractor or own)
     judge = feature_extractor(name, device=str(device_named(device)), resize=resize)
     options: dict[str, Any] = {
-        "split": split or reporting_split(source),
-        "samples": samples,
-        "metrics": None if metrics is None else words_in(metrics),
+        "split": way.split or reporting_split(source),
         "cache": cache_folder() if cache else None,
+        **way.options,
     }
     if run is not None:
         evaluate_every(run, source, judge, options, bootstrap=bootstrap, out=out, device=device, as_json=as_json)

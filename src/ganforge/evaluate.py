@@ -9,9 +9,10 @@ from typing import Any
 
 from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, reference
 from ganforge.data import Mixture, Source
-from ganforge.errors import RecipeError
+from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
 from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_images, needs_samples, resampled
+from ganforge.published import by_name
 
 __all__ = [
     "Standard",
@@ -82,6 +83,8 @@ class Standard:
         names: the figures that are taken.
         real: the real images of the split.
         train: real training images that stand where fakes do, for the floor.
+        fakes: how many are made; None for as many as there are real images.
+        published: the name of a published protocol, which stands for this one; or None.
     """
 
     extractor: Extractor
@@ -90,15 +93,17 @@ class Standard:
     names: tuple[str, ...]
     real: Crowd
     train: Crowd
+    fakes: int | None = None
+    published: str | None = None
 
     @property
     def protocol(self) -> str:
         """The name under which figures can be compared."""
-        return protocol(self.extractor, self.real.count, self.split)
+        return self.published or protocol(self.extractor, self.real.count, self.split)
 
     def made(self, maker: Maker, progress: Progress | None = None) -> Crowd:
-        """As many of a maker's samples as there are real images."""
-        count, images = self.real.count, needs_images(self.names)
+        """As many of a maker's samples as there are real images, or as were asked for."""
+        count, images = self.fakes or self.real.count, needs_images(self.names)
         return generated(maker, self.extractor, count, images=images, progress=progress)
 
     @property
@@ -134,9 +139,11 @@ class Standard:
             "data": self.real.digest,
             "cached": self.cached,
             "samples": fake.count,
+            "real_samples": self.real.count,
             "seeds": f"0-{fake.count - 1}",
             "figures": found,
             **({"intervals": spans, "bootstrap": bootstrap} if bootstrap else {}),
+            **({} if self.published is None else {"published": by_name(self.published, found)}),
             "floor": self.floor,
             "floor_samples": self.train.count,
         }
@@ -152,6 +159,8 @@ def standard(
     bootstrap: int = 0,
     whole: bool = False,
     cache: Path | None = None,
+    fakes: int | None = None,
+    published: str | None = None,
     progress: Progress | None = None,
 ) -> Standard:
     """The real side of a judgement: as many real images as asked for, or as there are, and the floor's.
@@ -161,6 +170,7 @@ def standard(
         bootstrap: resamples that will be asked for; 0 for none.
         whole: keep the features themselves, whatever the figures need.
         cache: the folder where what the network says of real images is kept.
+        fakes, published: the count of a published protocol, and its name; see `published.asked`.
 
     Raises:
         DataError: if the source has no such split.
@@ -173,7 +183,7 @@ def standard(
     keeping: dict[str, Any] = {"cache": cache, "whole": whole, "images_too": needs_images(names)}
     real = reference(source, split, extractor, samples, **keeping, progress=part(progress, 0.5))
     train = floor(source, split, extractor, real.count, **keeping, progress=part(progress, 0.5))
-    return Standard(extractor, split, subject, names, real, train)
+    return Standard(extractor, split, subject, names, real, train, fakes, published)
 
 
 @dataclass(frozen=True)
@@ -219,10 +229,18 @@ def verdict(
         samples: at most so many of either side.
         bootstrap: resamples behind `intervals`; 0 for none.
 
-    The other options are those of `standard`: `split`, `metrics`, `whole`, `cache`.
+    Raises:
+        DataError: for fewer generated images than a published protocol takes.
+
+    The other options are those of `standard`: `split`, `metrics`, `whole`, `cache`, `fakes`, `published`.
     """
-    started = time.perf_counter()
-    count = min(samples, sampler.most or samples)
+    started, fakes = time.perf_counter(), options.get("fakes")
+    if fakes is not None and (sampler.most or fakes) < fakes:
+        raise DataError(
+            f"{options['published']} takes {fakes:,} generated images, and {sampler.name} has {sampler.most:,}: make "
+            "more, or ask for its figures by name (--metrics frechet_distance), on as many as there are."
+        )
+    count = min(samples, sampler.most or samples) if fakes is None else samples
     more: dict[str, Any] = {"samples": count, "bootstrap": bootstrap, "progress": part(progress, 0.4)}
     against = standard(source, extractor, **more, **options)
     fake = against.made(sampler, part(progress, 0.3))

@@ -151,7 +151,7 @@ def facts(record: Mapping[str, Any], command: str) -> dict[str, str]:
     return {
         "protocol": record["protocol"],
         "fakes": f"{record['samples']:,}, numbers {record['seeds']}",
-        "real images": f"{record['samples']:,} of the {split} images, SHA-256 {record['data']}…",
+        "real images": f"{record['real_samples']:,} of the {split} images, SHA-256 {record['data']}…",
         "floor": f"{record['floor_samples']:,} real training images in the fakes' place",
         "extractor": f"{judge['name']}, weights {judge['weights']}…",
         **resized,

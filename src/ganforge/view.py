@@ -172,7 +172,8 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
         stdout.print(f"share of each class: {shares}", soft_wrap=True)
     for line in sentences(record.get("labels", {})):
         stdout.print(line, soft_wrap=True)
-    counts = f"{record['samples']:,} fakes against {record['samples']:,} {record['split'].replace('_', '-')} samples"
+    reals = record.get("real_samples", record["samples"])
+    counts = f"{record['samples']:,} fakes against {reals:,} {record['split'].replace('_', '-')} samples"
     known = "; real ones from the cache" if record.get("cached") else ""
     stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training samples against the same{known}[/dim]")
     if spans:

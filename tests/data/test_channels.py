@@ -167,3 +167,8 @@ def test_labels_and_test_images_of_an_npz(tmp_path: Path) -> None:
     assert source.classes == ("0", "1", "2", "3")
     assert source.train.labels.tolist() == [n % 4 for n in range(20)]
     assert source.test.labels.tolist() == [0, 1, 2, 0, 1]
+
+
+def test_a_look_says_how_many_channels_there_are(tmp_path: Path) -> None:
+    np.save(tmp_path / "eight.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 8), dtype=np.uint8))
+    assert survey(str(tmp_path / "eight.npy"))[0].modes == {"8 channels": 20}

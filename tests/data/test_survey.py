@@ -50,7 +50,7 @@ def test_copies_are_found_however_they_are_encoded(tmp_path: Path) -> None:
     fill(tmp_path, 20)
     Image.open(tmp_path / "003.png").save(tmp_path / "again.bmp")
     assert found(tmp_path).copies == [["003.png", "again.bmp"]]
-    assert "1 images are exact copies of another, which is seen that much more often: 003.png = again.bmp" in said(
+    assert "1 image is an exact copy of another, which is seen that much more often: 003.png = again.bmp" in said(
         tmp_path
     )
 

@@ -10,7 +10,7 @@ import torch
 from ganforge.data.files import Listing, Part
 from ganforge.data.label_table import TABLES, by_table
 from ganforge.data.labels import INDEX, Labels, by_folder, by_index
-from ganforge.data.members import Member, unwrapped
+from ganforge.data.members import ARCHIVES, Member, unwrapped
 from ganforge.data.pairs import Half, Pairing, Sides, Twin, sides
 from ganforge.errors import DataError
 
@@ -75,8 +75,11 @@ def listing(path: Path, there: Sequence[Member], pairs: Pairing | None = None) -
     if not images:
         others = Counter(member.suffix for member in there).most_common(3)
         kinds = ", ".join(f"{count:,} {suffix or 'without an ending'}" for suffix, count in others) or "nothing"
+        packed = any(member.name.lower().endswith(ARCHIVES) for member in there)
+        remedy = " Archives in an archive aren't opened: unpack it, and give the folder." if packed else ""
         raise DataError(
             f"no images in {str(path)!r}: looked for {', '.join(sorted(SUFFIXES))} in and below it, and found {kinds}."
+            f"{remedy}"
         )
     if pairs not in ("none", "side_by_side") and (found := sides(images, pairs)):
         return _two(found)

@@ -30,6 +30,7 @@ __all__ = ["Survey", "survey"]
 AHEAD = 64  # images looked at ahead of the one that is being counted
 NAMED = 10  # broken files, by name and reason
 SHEET = 100  # pictures on a contact sheet
+KINDS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # channels -> what Pillow calls them
 
 Progress = Callable[[float], None]
 
@@ -117,17 +118,19 @@ class Survey:
         if still := [name for name, (low, _, high) in self.numbers.items() if low == high]:
             yield f"{len(still):,} of {len(self.numbers):,} label numbers never change: {', '.join(still[:5])}"
         if few := [f"{name} ({n})" for name, n in self.classes.items() if n <= 10]:
-            yield f"{len(few)} classes have ten images or fewer, too few to learn one from: {', '.join(few[:5])}"
+            what = numbered(len(few), "class has", "classes have")
+            yield f"{what} ten images or fewer, too few to learn one from: {', '.join(few[:5])}"
         if self.constant:
             what = "coordinates are the same in all points" if self.dims else "images are of one colour, empty perhaps"
             yield f"{len(self.constant):,} {what}: {', '.join(self.constant[:3])}"
         if doubles := sum(len(group) - 1 for group in self.copies):
             yield (
-                f"{doubles:,} images are exact copies of another, which is seen that much more often: "
-                f"{' = '.join(self.copies[0][:3])}"
+                f"{numbered(doubles, 'image is an exact copy', 'images are exact copies')} of another, which is seen "
+                f"that much more often: {' = '.join(self.copies[0][:3])}"
             )
         if len(self.near) > 0.01 * count:
-            yield f"{len(self.near):,} pairs look nearly the same: {' ~ '.join(self.near[0])}"
+            what = numbered(len(self.near), "pair looks", "pairs look")
+            yield f"{what} nearly the same: {' ~ '.join(self.near[0])}"
         if count and self.bordered > 0.9 * count:
             yield "nearly every image has a frame of one colour: if it is a scanner's or a letterbox, crop it"
         yield from self.of_size(count)
@@ -151,6 +154,15 @@ class Survey:
         if 0 < whole < 1000:
             what = "images" if self.pairing in ("", "unpaired") else "pairs"
             yield f"{whole:,} {what} are few: let the discriminator see them augmented (augment.ada.target=.6)"
+
+
+def numbered(count: int, one: str, many: str) -> str:
+    """A count of things, and what is said of one or of many.
+
+    >>> numbered(1, "is", "are"), numbered(2000, "is", "are")
+    ('1 is', '2,000 are')
+    """
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def survey(
@@ -253,7 +265,9 @@ def from_tensors(source: Source, every: int) -> Iterator[Sight]:
         for number, pixels in enumerate(part.tensor):
             images = [shown(one.permute(1, 2, 0).numpy()) for one in pixels.chunk(1 + (pairing == "paired"))]
             names = [f"{name} {number}{end}" for end in (("",) if len(images) == 1 else (" (A)", " (B)"))]
-            yield sight(list(zip(names, images, strict=True)), next(place) % every == 0)
+            looks, picture = sight(list(zip(names, images, strict=True)), next(place) % every == 0)
+            C = len(pixels) // len(images)
+            yield [replace(one, mode=KINDS.get(C, f"{C} channels")) for one in looks], picture
 
 
 def from_files(files: list[Item], path: Path, every: int) -> Iterator[Sight]:
