@@ -262,6 +262,8 @@ def test_readings_are_the_toolkits_figures_of_the_same_samples() -> None:
         counted = torch.histogramdd(points.double(), [edges, edges]).hist.flatten() / COUNTED
         masses.append(torch.cat([counted, (1 - counted.sum())[None].clamp(min=0)]))
     assert found["jsd"] == pytest.approx(divergences.jsd(*masses), abs=2e-4)
+    p, q = ((m * COUNTED).round() + 0.5 for m in masses)
+    assert found["kl"] == pytest.approx(divergences.kl(p / p.sum(), q / q.sum()), abs=2e-3)
     mixture = play.plan.source.mixture
     assert mixture is not None
     modes = mode_coverage(samples=fake[:CUSTOM], modes=mixture.means, sigma=mixture.sigmas, weights=mixture.weights)
@@ -311,6 +313,27 @@ def test_the_heat_map_is_d_at_the_cells_centres_first_row_below() -> None:
     place = torch.tensor([[-scenery.half + 6.5 * step, -scenery.half + 40.5 * step]])
     with torch.no_grad():
         assert torch.allclose(heat[40, 6], play.state.players["discriminator"](place)[0], atol=1e-5)
+
+
+def test_the_model_graph_shows_the_losses_and_verdicts_of_the_points_that_are_drawn() -> None:
+    at = seat(["objective=least_squares"])
+    say(at, kind="layers", names=["model"])
+    say(at, kind="step", what="both", count=3)
+    header, arrays = read_frame(at.frames()[0])
+    play = played(["objective=least_squares"], 3)
+    G, D = play.state.players["generator"], play.state.players["discriminator"]
+    scenery = Scenery(play.plan)
+    z = torch.randn(420, 2, generator=seeded(torch.Generator(), 2**33 + 5))
+    with torch.no_grad():
+        real, fake = D(scenery.real), D(G(z))
+    by_hand = {"discriminator": (real - 1) ** 2 / 2 + fake**2 / 2, "generator": (fake - 1) ** 2 / 2}
+    objective = OBJECTIVES["least_squares"]()
+    assert torch.allclose(objective.d(real=real, fake=fake), by_hand["discriminator"], atol=1e-6)
+    for player, loss in by_hand.items():
+        assert header["losses"][player] == pytest.approx(float(loss.mean()), rel=1e-5)
+    assert torch.equal(torch.tensor(arrays["z"]), z[:256])
+    assert arrays["judged_fake"].shape == (420,)
+    assert {"heat", "mesh"} <= arrays.keys()
 
 
 @pytest.mark.parametrize("settings", KINDS, ids=" ".join)

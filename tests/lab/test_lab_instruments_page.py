@@ -1,12 +1,14 @@
 """The smaller instruments in a real browser: opened, played, changed, and their read-outs checked against the same
 computation in Python. Skipped without a chromium, unless REQUIRE_BROWSER=1."""
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from tests.lab.chromium import lab, launched
 from tests.lab.test_lab_page import Visit
 
@@ -71,6 +73,25 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def taken(at: Visit, name: str) -> bytes:
+    """What a button of *Take it along* gives."""
+    with at.page.expect_download() as download:
+        at.page.click(f"#export-{name}")
+    return Path(download.value.path()).read_bytes()
+
+
+def table(at: Visit) -> list[list[str]]:
+    """The numbers that can be taken along, a line each."""
+    return [line.split(",") for line in taken(at, "data").decode().splitlines()]
+
+
+def picture(at: Visit) -> tuple[int, int]:
+    """The size of the picture that can be taken along; it isn't blank."""
+    image = Image.open(io.BytesIO(taken(at, "picture"))).convert("RGB")
+    assert len(image.getcolors(2**24) or []) > 8
+    return image.size
+
+
 def read(at: Visit, key: str, within: str = "") -> float:
     """A number that the page shows."""
     return float(at.page.inner_text(f"{within} output[data-key={key}]"))
@@ -78,7 +99,7 @@ def read(at: Visit, key: str, within: str = "") -> float:
 
 def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: Callable[..., Visit]) -> None:
     warm = "window.lab?.mounted?.frame?.()?.header.warmed >= 120"
-    at = opened("ramp", warm)
+    at = opened("ramp", "window.lab?.mounted?.frame?.()?.header.vanilla")
     pad = at.page.locator("#critic").bounding_box()
     assert pad is not None
     x = lambda place: pad["x"] + 40 + (place + 5) / 10 * (pad["width"] - 48)  # noqa: E731
@@ -89,7 +110,7 @@ def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: 
     at.until("lab.mounted.state().link.fake === 1 && lab.mounted.frame().header.vanilla.fake === 1")
     at.until(warm)
     at.page.click("#go")
-    at.until("lab.mounted.frame().header.rounds >= 40")
+    at.until("lab.mounted.frame().header.rounds >= 20")
     at.page.keyboard.press(" ")
     at.until("!lab.mounted.state().playing && lab.mounted.state().link.rounds === lab.mounted.frame().header.rounds")
     link = at.state["link"]
@@ -101,7 +122,14 @@ def test_bumps_are_dragged_one_generator_stays_and_the_other_walks_home(opened: 
         for key in ("fake", "travel", "jsd", "w1"):
             assert read(at, key, f"#{game.name}-figures") == pytest.approx(told[key], rel=0.01, abs=2e-3)
     assert read(at, "fake", "#vanilla-figures") == pytest.approx(1.0, abs=0.1)
-    assert read(at, "fake", "#critic-figures") < 0.5
+    assert read(at, "fake", "#critic-figures") < 0.75
+    rows = table(at)
+    assert [float(v) for v in rows[-1][1:]] == pytest.approx([game.way[-1] for game in seat.games], abs=1e-6)
+    at.page.click("#step-g")
+    at.until("lab.mounted.state().link.script.length === 1")
+    seat.receive(ramp.MESSAGES["step"](kind="step", what="generator"))
+    at.until(f"Math.abs(lab.mounted.frame().header.critic.fake - {seat.games[1].fake}) < 1e-6")
+    assert picture(at)[1] > 600
 
 
 def finished(seat: Any) -> Any:
@@ -129,15 +157,23 @@ def test_a_cranked_discriminator_starves_the_generator(opened: Callable[..., Vis
         assert at.page.inner_text(f"output[data-finding='{finding['name']}']") == f"{finding['certainty']:.0%}".replace(
             "%", " %"
         )
-    at.page.select_option("#objective", "non_saturating")
-    at.until("lab.mounted.frame().header.link.objective === 'non_saturating' && lab.mounted.frame().header.done")
-    assert read(at, "gradient_norm_generator") > 0.1
+    assert [row[0] for row in table(at)[1:]] == [f"{row['round']}" for row in made.rows]
+    assert picture(at)[1] > 400
+    at.page.click("#reset")
+    at.until("lab.mounted.state().link.d_lr === 0.002 && lab.mounted.frame().header.link.d_lr === 0.002")
+    at.page.click("#table")
+    at.until("lab.name === 'game' && lab.mounted?.state?.()?.values?.['objective.name'] === 'minimax'")
+    assert at.state["values"]["generator.hidden"] == [16, 16]
+    at.page.go_back()
+    at.until("lab.name === 'simulator' && lab.mounted?.frame?.()?.header.done")
 
 
 def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Callable[..., Visit]) -> None:
     at = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done")
-    made = finished(collapse.open_seat(at.state["link"], Room()))
-    for index in (5, len(made.rows) - 1):
+    made = collapse.open_seat(at.state["link"], Room()).recording
+    while made.played < 200:
+        made.advance(0.001)
+    for index in (4, 10):
         at.page.evaluate(
             f"const s = document.querySelector('#scrub'); s.value = {index}; s.dispatchEvent(new Event('input'))"
         )
@@ -146,7 +182,10 @@ def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Ca
         assert read(at, "modes_found") == row["modes_found"]
         assert read(at, "reached") == pytest.approx(row["reached"], abs=1e-3)
         assert at.page.get_attribute("#regime", "data-regime") == collapse.regime(made.rows[: index + 1])
-    assert read(at, "modes_found") <= 3
+    rows = table(at)
+    assert [int(row[1]) for row in rows[1 : len(made.rows) + 1]] == [row["modes_found"] for row in made.rows]
+    assert int(rows[-1][1]) <= 3
+    assert picture(at)[1] > 400
     at.page.focus("#pressure")
     at.page.keyboard.press("ArrowRight")
     at.until("lab.mounted.frame().header.link.pressure === 1 && lab.mounted.frame().header.done", 40)
@@ -170,6 +209,12 @@ def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(op
     assert at.page.evaluate(
         f"JSON.stringify({shown}) === JSON.stringify(Array.from(lab.mounted.frame().arrays.here_lerp))"
     )
+    rows = table(at)
+    assert [float(v) for v in rows[1][2:]] == pytest.approx(a.tolist(), rel=1e-6)
+    assert picture(at)[1] > 300
+    at.page.keyboard.press(" ")
+    at.until("lab.mounted.frame().header.link.t > 0.4")
+    at.page.keyboard.press(" ")
     again = opened("walk", "window.lab?.mounted?.frame?.()?.header.name", at.page.url)
     assert again.state["link"] == at.state["link"]
 
@@ -182,6 +227,8 @@ def test_a_folder_of_runs_is_listed_shown_and_begun_from_the_page(opened: Callab
     assert header["shown"]["run"]["series"]["d_real"][-1] == pytest.approx(last["d_real"])
     at.until("document.querySelector('#grid-run').width > 1")
     assert at.page.inner_text("#seen").replace(",", "") == str(int(run.samples()[-1].stem))
+    assert float(table(at)[-1][3]) == pytest.approx(last["d_real"])
+    assert taken(at, "recipe").decode() == (folder / "tiny" / "recipe.toml").read_text()
     at.page.evaluate("scrub.value = 0; scrub.dispatchEvent(new Event('input'))")
     at.until("lab.mounted.state().link.at === 0 && lab.mounted.frame().header.shown.run.at === 0")
     at.page.select_option("#recipe", "points_ring_8")

@@ -14,7 +14,7 @@ from tests.lab.chromium import lab, launched
 
 from ganforge.lab.instruments.losses import weighed
 from ganforge.lab.limits import recipe_of
-from ganforge.lab.pictures import Scenery
+from ganforge.lab.pictures import Scenery, logits_of
 from ganforge.lab.play import Play, begin, recipe_text
 from ganforge.lab.readings import readings
 from ganforge.objectives import OBJECTIVES
@@ -109,6 +109,7 @@ def fakes(play: Play) -> torch.Tensor:
 
 def test_play_pause_and_read_outs_are_those_of_the_same_run_in_python(visit: Callable[..., Visit]) -> None:
     at = visit()
+    at.page.select_option("#speed", "60")
     at.page.keyboard.press(" ")
     at.until("lab.mounted.charts()[0].length >= 1")
     at.page.keyboard.press(" ")
@@ -189,6 +190,31 @@ def test_keys_step_layers_slow_motion_and_the_theme(visit: Callable[..., Visit])
     assert at.page.evaluate("document.documentElement.dataset.theme") != before
     at.page.keyboard.press("r")
     at.until("lab.mounted.state().round === 0")
+
+
+def test_the_model_graph_is_drawn_and_shows_the_generator_at_work(visit: Callable[..., Visit]) -> None:
+    at = visit()
+    at.page.keyboard.press("9")
+    at.rounds(3)
+    at.drawn(3)
+    at.until("lab.mounted.frame(0).header.losses && lab.mounted.frame(0).arrays.mesh")
+    seen, play = at.page.evaluate("lab.mounted.frame(0).header.losses"), played([], 3)
+    real, fake = logits_of(Scenery(play.plan), play.state.players["discriminator"], fakes(play))
+    objective = OBJECTIVES["non_saturating"]()
+    assert seen["discriminator"] == pytest.approx(float(objective.d(real=real, fake=fake).mean()), rel=1e-5)
+    assert seen["generator"] == pytest.approx(float(objective.g(real=real, fake=fake).mean()), rel=1e-5)
+    words = at.page.inner_text("#model-words")
+    assert f"D’s loss {seen['discriminator']:.3f}, G’s loss {seen['generator']:.3f}" in words
+    boxes = """(() => { const c = document.querySelector("canvas.model"), r = c.width / c.clientWidth;
+      return Array.from({length: 6}, (_, k) => { const s = Math.floor(c.clientWidth / 7.5), x = k * s * 1.3 + 6;
+        const d = c.getContext("2d").getImageData(x * r, 24 * r, (s - 12) * r, (s - 12) * r).data;
+        return new Set(new Uint32Array(d.buffer)).size; }); })()"""
+    still = at.page.evaluate("document.querySelector('canvas.model').toDataURL()")
+    at.page.click("#morph")
+    at.until(f"document.querySelector('canvas.model').toDataURL() !== {json.dumps(still)}")
+    at.page.keyboard.press("f")
+    at.until("lab.mounted.state().round === 503 && lab.mounted.frame(0).header.round === 503")
+    at.until(f"Math.min(...{boxes}) > 2")  # every node has something in it
 
 
 def test_two_games_side_by_side(visit: Callable[..., Visit]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tomllib
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from ganforge.experiments import disjoint
 from ganforge.lab.frames import read_frame
 from ganforge.lab.instruments import Room, ramp
 from ganforge.lab.messages import message_of
+from ganforge.plan import build
+from ganforge.recipe import Recipe
 from ganforge.theory import Gaussian, potential
 
 
@@ -91,11 +94,45 @@ def test_a_link_plays_the_same_rounds_again_and_reset_forgets_them(short: None) 
     assert again.rounds == seat.rounds
     assert [g.way for g in again.games] == [g.way for g in seat.games]
     (state,) = say(again, kind="reset")
-    assert state["link"] == {**link, "rounds": 0}
+    assert json.loads(json.dumps(state["link"])) == {**link, "rounds": 0}
     assert not again.warm
-    put = {k: v for k, v in link.items() if k != "rounds"} | {"fake": -2.0}
+    put = {k: v for k, v in link.items() if k not in ("rounds", "script")} | {"fake": -2.0}
     (state,) = say(again, kind="put", **put)
     assert state["link"]["fake"] == again.games[0].fake == -2
+
+
+def test_single_updates_by_hand_move_one_player_and_stand_in_the_link(short: None) -> None:
+    seat = played(ramp.open_seat({"seed": 2}, Room()), 3)
+    say(seat, kind="train", on=False)
+    before = [(g.fake, g.landscape()) for g in seat.games]
+    say(seat, kind="step", what="generator")
+    say(seat, kind="step", what="generator")
+    for game, (fake, landscape) in zip(seat.games, before, strict=True):
+        assert game.name == "vanilla" or game.fake != fake
+        assert torch.equal(game.landscape(), landscape)
+    fakes = [g.fake for g in seat.games]
+    say(seat, kind="step", what="discriminator")
+    assert [g.fake for g in seat.games] == fakes
+    assert not torch.equal(seat.games[0].landscape(), before[0][1])
+    say(seat, kind="step", what="both")
+    while seat.busy:
+        seat.advance(1.0)
+    link = json.loads(json.dumps(seat.state()["link"]))
+    rounds = seat.rounds
+    assert link["rounds"] == rounds
+    assert [t[1] for t in link["script"]] == ["generator", "generator", "discriminator"]
+    again = ramp.open_seat(link, Room())
+    while again.busy:
+        again.advance(1.0)
+    assert [g.fake for g in again.games] == [g.fake for g in seat.games]
+    assert torch.equal(again.games[1].landscape(), seat.games[1].landscape())
+
+
+def test_the_exported_recipes_are_the_games_and_train_builds_them() -> None:
+    seat = ramp.open_seat({"fake": 1.0, "width": 0.5}, Room())
+    (answer,) = say(seat, kind="recipe")
+    for text, game in zip(answer["texts"], seat.games, strict=True):
+        assert build(Recipe("lab", tomllib.loads(text))).toml == game.plans[1].toml
 
 
 @pytest.mark.parametrize("link", [{"fake": 9.0}, {"width": 0.0}, {"rounds": 10**6}, {"objective": "hinge"}, {"x": 1}])

@@ -12,7 +12,7 @@ from ganforge.diagnosis import Trace, diagnose
 from ganforge.errors import RecipeError
 from ganforge.lab import recording
 from ganforge.lab.frames import read_frame
-from ganforge.lab.instruments import Room, collapse, simulator
+from ganforge.lab.instruments import Room, collapse, game, simulator
 from ganforge.lab.limits import recipe_of
 from ganforge.lab.messages import message_of
 from ganforge.lab.play import begin
@@ -62,6 +62,26 @@ def test_a_simulation_is_what_train_plays_from_its_recipe_and_the_doctor_hears_t
     found = diagnose(Trace.of(ticks, recipe=tomllib.loads(plan.toml)))
     assert [(f["name"], f["certainty"]) for f in header["findings"]] == [(f.name, f.certainty) for f in found]
     assert arrays["round"].tolist() == [0, 10, 20, 30, 40, 50, 60]
+
+
+@pytest.mark.parametrize("file", [simulator, collapse])
+def test_a_recorded_game_is_the_table_s_game_of_the_same_settings(file: Any) -> None:
+    seat = file.open_seat({"seed": 3}, Room())
+    header, _ = shown(seat)
+    on_table = game.open_seat({"settings": seat.state()["settings"]}, Room())
+    for _ in range(header["round"]):
+        on_table.tables[0].play.play_one()
+    fakes = recording.recorded(seat.recording.settings, *recorded_as(file)).shots[-1]
+    G = on_table.tables[0].play.state.players["generator"]
+    with torch.no_grad():
+        assert torch.equal(G(seat.recording.z)[: recording.SHOWN], fakes)
+    (answer,) = say(seat, file, kind="recipe")
+    assert build(Recipe("lab", tomllib.loads(answer["texts"][0]))).toml == on_table.tables[0].play.plan.toml
+
+
+def recorded_as(file: Any) -> tuple[Any, ...]:
+    """What a recording is made with beside its settings."""
+    return (file.ROUNDS,) if file is simulator else (file.ROUNDS, file.covered, file.COUNTED)
 
 
 def test_a_fast_discriminator_starves_the_saturating_generator_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from ganforge.edit.store import collected, save_directions
 from ganforge.errors import RecipeError
 from ganforge.lab.frames import read_frame
 from ganforge.lab.instruments import Room, walk
@@ -43,6 +44,35 @@ def say(seat: walk.Seat, **change: Any) -> dict[str, Any]:
     link = json.loads(json.dumps(seat.state()["link"]))
     (state,) = seat.receive(message_of(json.dumps({"kind": "go", **link, **change}), walk.MESSAGES))
     return state
+
+
+def test_a_runs_directions_move_the_codes_and_anothers_are_refused(runs: Path) -> None:
+    sampler = load(runs / "classes", device="cpu")
+    vectors = torch.nn.functional.normalize(torch.randn(2, sampler.z_dim, generator=torch.Generator().manual_seed(3)))
+    file = runs / "classes" / "directions.safetensors"
+    save_directions(file, collected([("slant", vectors[0], "steered"), ("size", vectors[1], "")], sampler))
+    try:
+        seat = walk.open_seat({"run": "classes", "seeds": [1, 7, 23, 5]}, Room(runs))
+        assert [d["name"] for d in seat.state()["directions"]] == ["slant", "size"]
+        state = say(seat, size=0.5, t=0.25, label=3, along=[2.0, -1.5])
+        assert state["link"]["along"] == [2.0, -1.5] or state["link"]["along"] == (2.0, -1.5)
+        header, arrays = pictured(seat)
+        a, b = latents([1, 7], sampler.z_dim) * 0.5 + 2 * vectors[0] - 1.5 * vectors[1]
+        z = 0.75 * a + 0.25 * b
+        assert header["norm"]["lerp"] == pytest.approx(float(z.norm()), rel=1e-5)
+        by_hand = ((sampler.generate(z[None], torch.tensor([3])) + 1) * 127.5).round().clamp(0, 255)
+        assert (torch.tensor(arrays["here_lerp"].astype("float32")) - by_hand).abs().max() <= 1
+        (answer,) = seat.receive(message_of('{"kind":"data"}', walk.MESSAGES))
+        rows = [line.split(",") for line in answer["files"]["codes"].splitlines()]
+        assert [float(v) for v in rows[1][2:]] == pytest.approx(a.tolist(), rel=1e-6)
+        (answer,) = seat.receive(message_of('{"kind":"recipe"}', walk.MESSAGES))
+        assert answer["texts"] == [(runs / "classes" / "recipe.toml").read_text()]
+        file.write_bytes(b"no directions")
+        state = walk.open_seat({"run": "classes"}, Room(runs)).state()
+        assert state["directions"] == []
+        assert "holds no directions" in state["problem"]
+    finally:
+        file.unlink()
 
 
 def pictured(seat: walk.Seat) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -11,7 +11,7 @@ from ganforge.lab.pictures import Scenery, shares
 from ganforge.metrics.modes import mode_coverage
 from ganforge.metrics.sliced import sliced_distance
 from ganforge.state import TrainState
-from ganforge.theory.divergences import jsd
+from ganforge.theory.divergences import jsd, kl
 from ganforge.theory.optimum import game_value
 from ganforge.theory.transport import transport
 
@@ -35,6 +35,8 @@ def readings(scenery: Scenery, state: TrainState, *, dear: bool = True) -> dict[
 
     - `jsd`: Jensen-Shannon divergence in nats of the masses in the window's 24 x 24 cells and outside of it, from
       10,000 samples each.
+    - `kl`: Kullback-Leibler divergence of the data from the fakes in nats, of the same counts with half a sample more
+      in each cell (Krichevsky and Trofimov 1981): without it, one cell that has reals and no fake makes it infinite.
     - `w1`: Wasserstein-1 distance of 128 fakes and 128 reals, exact for these; None without SciPy.
     - `sliced`: sliced Wasserstein distance of 2,500 each.
     - `modes`, `quality`: modes that 2,500 fakes have found, and the share of the fakes that lie at one; only where the
@@ -46,6 +48,7 @@ def readings(scenery: Scenery, state: TrainState, *, dear: bool = True) -> dict[
     fake = scenery.fakes(G, COUNTED)
     counted = shares(fake, scenery.half)
     found: dict[str, Any] = {"jsd": jsd(scenery.real_shares, counted)}
+    found["kl"] = kl(smoothed(scenery.real_shares), smoothed(counted))
     if dear:
         found |= transported(scenery.held_out, fake)
     mixture = scenery.plan.source.mixture
@@ -57,6 +60,12 @@ def readings(scenery: Scenery, state: TrainState, *, dear: bool = True) -> dict[
     if not scenery.objective.lipschitz and not scenery.objective.paired:
         found["best_payoff"] = game_value(scenery.objective, scenery.real_shares, counted)
     return found
+
+
+def smoothed(masses: Tensor) -> Tensor:
+    """Shares of 10,000 samples with half a sample more in each cell."""
+    more = masses * COUNTED + 0.5
+    return more / more.sum()
 
 
 def transported(real: Tensor, fake: Tensor) -> dict[str, float | None]:

@@ -84,6 +84,7 @@ def bound(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # who opens the address the moment it is printed waits instead of being refused
     except (OSError, OverflowError) as error:
         listening.close()
         raise DataError(f"{host}:{port} can't be listened at ({error}); choose another --port or --host") from None

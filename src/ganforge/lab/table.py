@@ -15,9 +15,9 @@ from ganforge.lab.play import Play, settle, turn
 from ganforge.lab.readings import CHARTED, COUNTED, floors, readings
 from ganforge.lab.stages import STAGES, Rehearsal, rehearsed
 
-__all__ = ["LAYERS", "Table"]
+__all__ = ["LAYERS", "Table", "sheet"]
 
-LAYERS = ("real", "fakes", "heat", "mesh", "arrows", "level", "optimum", "trails")
+LAYERS = ("real", "fakes", "heat", "mesh", "arrows", "level", "optimum", "trails", "model")
 DEAR = 4  # ticks between two readings of the Wasserstein distances
 MOST_SHOWN = 256  # points of a batch in slow motion
 
@@ -115,25 +115,35 @@ class Table:
         fakes = scenery.fakes(self.G)
         real_logits, fake_logits = logits_of(scenery, D, fakes)
         arrays: dict[str, Tensor] = {"real": scenery.real} if "real" in self.layers else {}
-        if self.layers & {"heat", "level"}:
+        if self.layers & {"heat", "level", "model"}:
             heat = believed(scenery.objective, scenery.heat(D), real=real_logits, fake=fake_logits)
             arrays["heat"] = heat.nan_to_num(0.5).clamp(0, 1)
-        if "mesh" in self.layers:
+        if self.layers & {"mesh", "model"}:
             arrays["mesh"] = finite(scenery.mesh(self.G))
         if "optimum" in self.layers:
             best = scenery.optimum(shares(scenery.fakes(self.G, COUNTED), scenery.half))
             arrays |= {} if best is None else {"optimum": best}
+        losses = self.losses(real_logits, fake_logits) if "model" in self.layers else {}
         if self.rehearsal is not None:
             header, more = self.staged(self.rehearsal)
-            return self.header() | header, arrays | more
+            return self.header() | losses | header, arrays | more
         arrays["fakes"] = finite(fakes)
         if "arrows" in self.layers:
             arrays["arrows"] = finite(scenery.arrows(D, fakes))
         belief = [
             believed(scenery.objective, x, real=real_logits, fake=fake_logits) for x in (real_logits, fake_logits)
         ]
-        header = self.header() | {"beliefs": [float(x.mean()) for x in belief], "script": len(play.script)}
+        if "model" in self.layers:
+            arrays["z"] = scenery.latents(MOST_SHOWN, int(self.G.z_dim))[:, :2].contiguous()  # type: ignore[arg-type]
+            arrays |= {f"judged_{side}": shown(x) for side, x in zip(("real", "fake"), belief, strict=True)}
+        header = self.header() | losses | {"beliefs": [float(x.mean()) for x in belief], "script": len(play.script)}
         return header, arrays
+
+    def losses(self, real: Tensor, fake: Tensor) -> dict[str, Any]:
+        """Both players' losses at the logits of what is drawn, without penalties and other terms."""
+        objective = self.scenery.objective
+        sides = {"discriminator": objective.d(real=real, fake=fake), "generator": objective.g(real=real, fake=fake)}
+        return {"losses": {player: float(loss.mean()) for player, loss in sides.items()}}
 
     def header(self) -> dict[str, Any]:
         """The numbers of a frame."""

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from ganforge.lab.frames import frame
 from ganforge.lab.instruments import Room
+from ganforge.lab.limits import recipe_of
 from ganforge.lab.links import read_link
 from ganforge.lab.messages import STRICT
 from ganforge.lab.play import Play
 from ganforge.lab.recording import LOOKS, Recording, recorded
 from ganforge.metrics.modes import mode_coverage
+from ganforge.plan import build
 
 __all__ = ["MESSAGES", "REMEDIES", "TITLE", "Link", "Seat", "covered", "open_seat", "regime", "settings"]
 
@@ -59,7 +61,14 @@ class Press:
     seed: Seed
 
 
-MESSAGES: dict[str, type] = {"press": Press}
+@message(frozen=True, kw_only=True, config=STRICT)
+class Recipe:
+    """The recipe as TOML, please."""
+
+    kind: Literal["recipe"]
+
+
+MESSAGES: dict[str, type] = {"press": Press, "recipe": Recipe}
 
 
 def settings(link: Link) -> tuple[str, ...]:
@@ -128,7 +137,9 @@ class Seat:
         return not self.recording.done
 
     def receive(self, said: Any) -> list[dict[str, Any]]:
-        """Another remedy, or more of it."""
+        """Another remedy, or more of it; or this one's recipe."""
+        if said.kind == "recipe":
+            return [{"kind": "recipe", "texts": [build(recipe_of(list(settings(self.link)))).toml]}]
         self.link = Link(**{key: value for key, value in asdict(said).items() if key != "kind"})
         self.__post_init__()
         self.fresh = True
@@ -138,7 +149,8 @@ class Seat:
         """What the controls show."""
         steps = {name: [setting.split(".")[1] for setting in each] for name, each in REMEDIES.items()}
         return {"kind": "state", "link": asdict(self.link), "rounds": ROUNDS, "remedies": steps,
-                "means": self.recording.modes, "sigma": 0.05}  # fmt: skip
+                "means": self.recording.modes, "sigma": 0.05, "start": asdict(Link()),
+                "settings": list(settings(self.link))}  # fmt: skip
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Record on."""

@@ -40,6 +40,9 @@ class Link:
     objective: Literal[NAMES] = "non_saturating"
 
 
+START = {"p": list(Link().p), "q": list(Link().q), "objective": Link().objective}
+
+
 @message(frozen=True, kw_only=True, config=STRICT)
 class Weigh:
     """Other bars, or another objective."""
@@ -109,7 +112,7 @@ class Seat:
         """Everything that there is to draw."""
         link = self.state_
         asked = {"p": list(link.p), "q": list(link.q), "objective": link.objective}
-        return {"kind": "state", "link": asked, "curves": curves(), **figures_of(link)}
+        return {"kind": "state", "link": asked, "start": dict(START), "curves": curves(), **figures_of(link)}
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Nothing goes on by itself."""

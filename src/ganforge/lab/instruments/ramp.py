@@ -13,6 +13,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as message
 from torch import Tensor
 
+from ganforge.errors import RecipeError
 from ganforge.experiments.disjoint import BATCH, D_LR, PLAYERS
 from ganforge.experiments.frame import affine_game, planned
 from ganforge.lab.frames import frame
@@ -22,7 +23,7 @@ from ganforge.lab.messages import STRICT
 from ganforge.objectives import OBJECTIVES
 from ganforge.plan import Plan
 from ganforge.theory import Gaussian, divergence, optimal_discriminator, wasserstein_1d_of_densities
-from ganforge.train import TrainState, play_round
+from ganforge.train import TrainState, play_discriminator, play_round, update
 
 __all__ = ["MESSAGES", "TITLE", "Game", "Link", "Seat", "distances", "open_seat", "optimum", "slope"]
 
@@ -31,16 +32,19 @@ HALF, PLACES = 5.0, 201  # the window, and the places at which landscapes are dr
 FAR, APART = 8.0, 33  # how far apart the bumps are in the chart of distances
 WARM = 120  # rounds of the discriminators alone
 MOST = 600  # rounds in which the generators are free
+MOST_TURNS = 200  # single updates by hand
 PACE = 60.0  # of these in a second
 LR = 0.02  # of the generators, plain gradient
 
+Turn = tuple[Annotated[int, Field(ge=0, le=MOST)], Literal["discriminator", "generator"]]
+"""(rounds, player): an update of that player by hand after so many rounds."""
 Place = Annotated[float, Field(ge=-4, le=4, allow_inf_nan=False)]
 
 
 @message(frozen=True, kw_only=True, config=STRICT)
 class Link:
     """The whole state: where the bumps are at first, how wide, which loss, from which seed, and how many rounds the
-    generators have been free for."""
+    generators have been free for, and the single updates by hand among them."""
 
     real: Place = -1.5
     fake: Place = 2.0
@@ -48,6 +52,7 @@ class Link:
     objective: Literal["minimax", "non_saturating"] = "minimax"
     seed: Annotated[int, Field(ge=0, le=10**9)] = 0
     rounds: Annotated[int, Field(ge=0, le=MOST)] = 0
+    script: Annotated[tuple[Turn, ...], Field(max_length=MOST_TURNS)] = ()
 
 
 @message(frozen=True, kw_only=True, config=STRICT)
@@ -77,7 +82,32 @@ class Reset:
     kind: Literal["reset"]
 
 
-MESSAGES: dict[str, type] = {"put": Put, "train": Train, "reset": Reset}
+@message(frozen=True, kw_only=True, config=STRICT)
+class Step:
+    """One update of both games' discriminators or generators, or a round of both games."""
+
+    kind: Literal["step"]
+    what: Literal["discriminator", "generator", "both"]
+
+
+@message(frozen=True, kw_only=True, config=STRICT)
+class Pace:
+    """Rounds a second while the generators are free."""
+
+    kind: Literal["pace"]
+    rounds: Annotated[float, Field(ge=1, le=1000)]
+
+
+@message(frozen=True, kw_only=True, config=STRICT)
+class Recipe:
+    """Both recipes as TOML, please."""
+
+    kind: Literal["recipe"]
+
+
+MESSAGES: dict[str, type] = {
+    "put": Put, "train": Train, "reset": Reset, "step": Step, "pace": Pace, "recipe": Recipe,
+}  # fmt: skip
 
 
 def places() -> Tensor:
@@ -133,6 +163,7 @@ class Game:
     link: Link
     warmed: int = 0
     way: list[float] = field(default_factory=list)
+    pieces: list[tuple[Any, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.plans = [self.plan(0.0), self.plan(LR)]
@@ -166,10 +197,21 @@ class Game:
         plan = self.plans[free]
         with self.state.randomness(plan.device):
             play_round(plan, self.state, self.stream)
+        self.pieces = []
         if free:
             self.way.append(self.fake)
         else:
             self.warmed += 1
+
+    def turn(self, player: str) -> None:
+        """One update of one player, by hand."""
+        plan, state = self.plans[1], self.state
+        with state.randomness(plan.device):
+            if player == "discriminator":
+                self.pieces = play_discriminator(plan, state, self.stream)
+            else:
+                self.pieces = [(batch, None) for batch, _ in self.pieces] or [(self.stream.next(), None)]
+                update(plan, state, "generator", self.pieces)
 
     @torch.no_grad()
     def landscape(self) -> Tensor:
@@ -206,9 +248,12 @@ class Seat:
     playing: bool = False
     due: float = 0.0
     fresh: bool = True
+    pace: float = field(default_factory=lambda: PACE)
 
     def __post_init__(self) -> None:
         self.target = self.link.rounds
+        self.script = sorted(self.link.script, key=lambda turn: turn[0])
+        self.history = list[Turn]()
         self.games = [Game(name, self.link) for name in PLAYERS]
 
     @property
@@ -224,37 +269,69 @@ class Seat:
     @property
     def busy(self) -> bool:
         """Discriminators go ahead by themselves; generators when they are let go."""
-        return not self.warm or self.rounds < self.target or (self.playing and self.rounds < MOST)
+        behind = self.rounds < self.target or bool(self.script)
+        return not self.warm or behind or (self.playing and self.rounds < MOST)
 
     @property
     def wake(self) -> float:
         """Free generators move by the clock."""
-        return self.due if self.warm and self.rounds >= self.target else 0.0
+        return self.due if self.warm and self.rounds >= self.target and not self.script else 0.0
 
     def receive(self, said: Any) -> list[dict[str, Any]]:
         """Other bumps, or go, or stand still."""
-        if said.kind == "train":
+        if said.kind == "recipe":
+            return [{"kind": "recipe", "texts": [game.plans[1].toml for game in self.games]}]
+        if said.kind == "pace":
+            self.pace, self.due = said.rounds, time.perf_counter()
+        elif said.kind == "step":
+            self.step(said.what)
+        elif said.kind == "train":
             self.playing, self.due = said.on, time.perf_counter()
             self.target = min(self.target, self.rounds)
         else:
             put = self.link if said.kind == "reset" else Link(**{k: v for k, v in asdict(said).items() if k != "kind"})
             self.close()
-            self.link, self.playing = replace(put, rounds=0), False
+            self.link, self.playing = replace(put, rounds=0, script=()), False
             self.__post_init__()
         self.fresh = True
         return [self.state()]
 
+    def step(self, what: str) -> None:
+        """By hand, once the discriminators know the bumps."""
+        if not self.warm or self.rounds >= MOST:
+            raise RecipeError("the discriminators are still learning the bumps, or the game is over; wait, or reset")
+        if what == "both":
+            self.playing, self.target = False, self.rounds + 1
+        elif len(self.history) + len(self.script) >= MOST_TURNS:
+            raise RecipeError(f"that were {MOST_TURNS} updates by hand, and a link holds no more; reset")
+        else:
+            self.playing, self.target = False, min(self.target, self.rounds)
+            self.script = [(self.rounds, what)]  # type: ignore[list-item]
+            self.follow()
+
+    def follow(self) -> None:
+        """The single updates that come before the next round."""
+        while self.script and self.script[0][0] <= self.rounds:
+            turn = self.script.pop(0)
+            self.history.append(turn)
+            for game in self.games:
+                game.turn(turn[1])
+
     def state(self) -> dict[str, Any]:
         """What the controls show, and the chart of distances."""
-        link = replace(self.link, rounds=self.rounds or self.target)
-        return {"kind": "state", "link": asdict(link), "playing": self.playing, "half": HALF, "far": FAR,
-                "warm": WARM, "most": MOST, "distances": distances(self.link.width)}  # fmt: skip
+        link = replace(self.link, rounds=max(self.rounds, self.target), script=(*self.history, *self.script))
+        return {"kind": "state", "link": asdict(link), "playing": self.playing, "pace": self.pace, "half": HALF,
+                "far": FAR, "warm": WARM, "most": MOST, "distances": distances(self.link.width)}  # fmt: skip
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Rounds of both games, as many as fit and are due."""
         start = now = time.perf_counter()
         was_playing = self.playing
         while self.busy and now - start < seconds:
+            if self.warm and self.script and self.script[0][0] <= self.rounds:
+                self.follow()
+                self.fresh, now = True, time.perf_counter()
+                continue
             paced = self.warm and self.rounds >= self.target
             if paced and now < self.due:
                 break
@@ -262,7 +339,7 @@ class Seat:
                 game.play()
             self.fresh = True
             now = time.perf_counter()
-            self.due = max(self.due + 1 / PACE, now - 0.1) if paced else now
+            self.due = max(self.due + 1 / self.pace, now - 0.1) if paced else now
         self.playing = self.playing and self.rounds < MOST
         return [self.state()] if was_playing and not self.playing else []
 

@@ -74,7 +74,14 @@ class Stop:
     kind: Literal["stop"]
 
 
-MESSAGES: dict[str, type] = {"look": Look, "train": Train, "resume": Resume, "stop": Stop}
+@message(frozen=True, kw_only=True, config=STRICT)
+class Recipe:
+    """The recipe of the run that is looked at, please."""
+
+    kind: Literal["recipe"]
+
+
+MESSAGES: dict[str, type] = {"recipe": Recipe, "look": Look, "train": Train, "resume": Resume, "stop": Stop}
 
 
 def listed(folder: Path | None) -> list[str]:
@@ -124,7 +131,12 @@ class Seat:
     looked: float = field(default=0.0, init=False)
 
     def receive(self, said: Any) -> list[dict[str, Any]]:
-        """Look elsewhere, begin, go on or stop."""
+        """Look elsewhere, begin, go on or stop; or give the recipe of what is looked at."""
+        if said.kind == "recipe":
+            name = self.there(self.link).run
+            if name is None:
+                raise RecipeError("no run is chosen; choose the one whose recipe you want")
+            return [{"kind": "recipe", "texts": [(self.folder / name / "recipe.toml").read_text()]}]
         if said.kind == "look":
             link = Link(**{key: value for key, value in asdict(said).items() if key != "kind"})
             self.link = self.there(link)

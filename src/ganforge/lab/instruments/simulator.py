@@ -101,7 +101,8 @@ class Seat:
 
     def state(self) -> dict[str, Any]:
         """What the controls show."""
-        return {"kind": "state", "link": asdict(self.link), "rounds": ROUNDS}
+        return {"kind": "state", "link": asdict(self.link), "rounds": ROUNDS, "start": asdict(Link()),
+                "settings": list(settings(self.link))}  # fmt: skip
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Render on."""

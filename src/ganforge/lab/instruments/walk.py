@@ -16,12 +16,14 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as message
 from torch import Tensor
 
-from ganforge.errors import GanforgeError, RecipeError
+from ganforge.edit.store import Directions, load_directions
+from ganforge.errors import CheckpointError, GanforgeError, RecipeError
 from ganforge.io.folder import RunFolder
 from ganforge.lab.frames import frame
 from ganforge.lab.instruments import Room
 from ganforge.lab.links import read_link
 from ganforge.lab.messages import STRICT
+from ganforge.lab.table import sheet
 from ganforge.latent import bilinear, expected_norm, lerp, positions, slerp
 from ganforge.plan import build
 from ganforge.recipe import load_recipe, override
@@ -39,20 +41,27 @@ LARGEST = 64  # pixels of a side
 OWN = ""  # the name of the lab's own generator
 LESSON = 150_000  # images that it learns from
 MOST_RUNS = 200
+MOST_DIRECTIONS, FARTHEST = 12, 6.0  # sliders, and how many standard deviations one reaches
 
 Code = Annotated[int, Field(ge=0, le=10**9)]
+Along = Annotated[
+    tuple[Annotated[float, Field(ge=-FARTHEST, le=FARTHEST, allow_inf_nan=False)], ...],
+    Field(max_length=MOST_DIRECTIONS),
+]
 
 
 @message(frozen=True, kw_only=True, config=STRICT)
 class Link:
     """The whole state: which run, four codes by their seeds (the first two are walked between), where on the way, how
-    long the latents are in units of their own length, which class they are asked for (None: each seed's own)."""
+    long the latents are in units of their own length, which class they are asked for (None: each seed's own), and how
+    far all of them are moved along each of the run's directions, in standard deviations (none is 0)."""
 
     run: Annotated[str, Field(max_length=200)] = OWN
     seeds: tuple[Code, Code, Code, Code] = (1, 7, 23, 5)
     t: Annotated[float, Field(ge=0, le=1)] = 0.5
     size: Annotated[float, Field(ge=0, le=2)] = 1.0
     label: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    along: Along = ()
 
 
 @message(frozen=True, kw_only=True, config=STRICT)
@@ -65,9 +74,17 @@ class Go:
     t: Annotated[float, Field(ge=0, le=1)]
     size: Annotated[float, Field(ge=0, le=2)]
     label: Annotated[int, Field(ge=0, le=100_000)] | None
+    along: Along = ()
 
 
-MESSAGES: dict[str, type] = {"go": Go}
+@message(frozen=True, kw_only=True, config=STRICT)
+class Take:
+    """The recipe that the generator was trained by, or the codes of the walk, please."""
+
+    kind: Literal["recipe", "data"]
+
+
+MESSAGES: dict[str, type] = {"go": Go, "recipe": Take, "data": Take}
 
 
 def runs_in(folder: Path | None) -> list[str]:
@@ -96,6 +113,22 @@ def named(folder: Path | None, name: str) -> Sampler:
 @lru_cache(maxsize=4)
 def _loaded(checkpoint: Path) -> Sampler:
     return load(checkpoint, device="cpu")
+
+
+@lru_cache(maxsize=8)
+def _directions(path: Path, changed: int, checkpoint: Path) -> Directions:
+    return load_directions(path, _loaded(checkpoint))
+
+
+def directions_of(folder: Path | None, name: str) -> tuple[Directions | None, str]:
+    """What `ganforge directions` has found of a run; or None, and why it can't be used, empty where there is none."""
+    path = folder / name / "directions.safetensors" if folder is not None and name else None
+    if path is None or folder is None or not path.is_file():
+        return None, ""
+    try:
+        return _directions(path, path.stat().st_mtime_ns, find_checkpoint(folder / name)), ""
+    except CheckpointError as error:
+        return None, str(error)
 
 
 class Lesson:
@@ -151,6 +184,7 @@ class Seat:
         labels = self.sampler.labels
         if self.link.label is not None and (labels is None or self.link.label >= len(labels.names)):
             raise RecipeError(f"label {self.link.label}: {self.sampler.name} has no such class; take each seed's own")
+        self.directions, self.problem = directions_of(self.room.runs, self.link.run)
         self.fresh = {"here", "strip", "grid"}
 
     @property
@@ -159,10 +193,15 @@ class Seat:
         return self.lesson is not None and not (self.lesson.done and self.sampler is self.lesson.sampler)
 
     def receive(self, said: Any) -> list[dict[str, Any]]:
-        """Elsewhere; as it was where there is no way."""
+        """Elsewhere; as it was where there is no way. Or what can be taken along."""
+        if said.kind == "recipe":
+            return [{"kind": "recipe", "texts": [self.recipe()]}]
+        if said.kind == "data":
+            return [{"kind": "data", "files": {"codes": self.table()}}]
         before = self.link
         anew = Seat(Link(**{key: value for key, value in asdict(said).items() if key != "kind"}), self.room)
         self.link, self.sampler, self.lesson = anew.link, anew.sampler, anew.lesson
+        self.directions, self.problem = anew.directions, anew.problem
         same = asdict(before) | {"t": 0} == asdict(self.link) | {"t": 0}
         self.fresh |= {"here"} if same else {"here", "strip", "grid"}
         return [self.state()]
@@ -181,12 +220,43 @@ class Seat:
             "classes": list(labels.names)[:1000] if labels is not None and labels.condition.kind == "class" else [],
             "z_dim": self.sampler.z_dim,
             "typical": expected_norm(self.sampler.z_dim),
+            "directions": [
+                {"name": name, "note": note}
+                for name, note in zip(self.directions.names, self.directions.notes, strict=True)
+            ][:MOST_DIRECTIONS]
+            if self.directions is not None
+            else [],
+            "problem": self.problem,
+            "start": asdict(Link()),
             "norms": along,
         }
 
     def codes(self) -> Tensor:
-        """The four latents, (4, z_dim), as long as they are asked to be."""
-        return latents(self.link.seeds, self.sampler.z_dim) * self.link.size
+        """The four latents, (4, z_dim), as long as they are asked to be, and moved along the directions."""
+        z = latents(self.link.seeds, self.sampler.z_dim) * self.link.size
+        if self.directions is not None and any(self.link.along):
+            vectors = self.directions.vectors[: len(self.link.along)]
+            z = z + torch.tensor(self.link.along[: len(vectors)]) @ vectors
+        return z
+
+    def recipe(self) -> str:
+        """The recipe that the generator was or is trained by, TOML."""
+        if self.lesson is not None:
+            return self.lesson.plan.toml
+        assert self.room.runs is not None
+        return (self.room.runs / self.link.run / "recipe.toml").read_text()
+
+    def table(self) -> str:
+        """The codes of the strips, a line each."""
+        ends = self.codes()[:2]
+        rows = [
+            [name, t, *z]
+            for name, way in WAYS.items()
+            for t, z in zip(
+                positions(2, STRIP).tolist(), way(ends[0], ends[1], positions(2, STRIP)).tolist(), strict=True
+            )
+        ]
+        return sheet(["way", "t", *(f"z{i}" for i in range(self.sampler.z_dim))], rows)
 
     def asked(self) -> Tensor | None:
         """The four labels as vectors."""

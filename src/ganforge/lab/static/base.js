@@ -10,7 +10,7 @@ export function el(tag, props = {}, ...children) {
     else if (key in node && key !== "list" && key !== "form") node[key] = value;
     else if (value !== null && value !== undefined) node.setAttribute(key, value);
   }
-  node.append(...children.filter((child) => child !== null && child !== undefined));
+  node.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 

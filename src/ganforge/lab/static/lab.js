@@ -84,6 +84,8 @@ async function open(name, state) {
   connect(state?.link);
 }
 
+lab.open = (name, state) => { history.pushState(null, "", `#${name}`); open(name, state); };
+
 function theme(name) {
   document.documentElement.dataset.theme = name;
   try { localStorage.setItem("theme", name); } catch { /* private windows */ }
@@ -111,7 +113,7 @@ document.addEventListener("keydown", (event) => {
 // a button that was pressed with the pointer lets go of the focus, so that space plays on
 document.addEventListener("click", (event) => event.detail > 0 && event.target.closest("button")?.blur());
 document.addEventListener("visibilitychange", () => lab.send({ kind: "hide", on: document.hidden }));
-addEventListener("hashchange", () => {
+addEventListener("popstate", () => {
   const [name, state] = readAddress();
   open(name in lab.instruments ? name : "game", state);
 });
@@ -134,7 +136,7 @@ try {
   const [name, state] = readAddress();
   $("tabs").replaceChildren(
     ...Object.entries(lab.instruments).map(([key, title]) => {
-      const tab = el("button", { type: "button", class: "tab", onclick: () => { history.replaceState(null, "", `#${key}`); open(key, null); } }, title);
+      const tab = el("button", { type: "button", class: "tab", onclick: () => lab.open(key, null) }, title);
       tab.dataset.name = key;
       return tab;
     }),

@@ -30,9 +30,9 @@ function ramp(low, middle, high) {
 }
 
 const PALETTES = {
-  light: { real: "#1d5fd0", fake: "#d9640a", ink: "#22242b", soft: "#8a8f9c", ground: "#ffffff", halo: "rgba(255,255,255,.9)",
+  light: { real: "#1d5fd0", fake: "#d9640a", ink: "#22242b", soft: "#8a8f9c", text: "#5d6371", ground: "#ffffff", halo: "rgba(255,255,255,.9)",
     mesh: "#6b3fa0", arrow: "#5a2a02", heat: ramp("#ffb366", "#fbfaf7", "#86b4ff"), deep: ramp("#e0730c", "#efece4", "#2e6fe0") },
-  dark: { real: "#7db1ff", fake: "#ffa552", ink: "#eceef4", soft: "#7d8496", ground: "#12151c", halo: "rgba(10,12,18,.85)",
+  dark: { real: "#7db1ff", fake: "#ffa552", ink: "#eceef4", soft: "#7d8496", text: "#a3abbb", ground: "#12151c", halo: "rgba(10,12,18,.85)",
     mesh: "#c9a6ff", arrow: "#ffe2bf", heat: ramp("#8f4a06", "#141821", "#134fae"), deep: ramp("#ff9b3d", "#2a2f3b", "#5b9bff") },
 };
 export const palette = () => PALETTES[dark() ? "dark" : "light"];
@@ -52,7 +52,7 @@ export function sharp(canvas) {
 
 const patch = document.createElement("canvas");
 let image = null;
-function cells(context, beliefs, colours, size) {
+export function cells(context, beliefs, colours, size) {
   const [rows, columns] = beliefs.shape;
   const small = patch.getContext("2d");
   if (image?.width !== columns || image.height !== rows) {

@@ -4,6 +4,7 @@ import { el, writeAddress } from "../base.js";
 import { short } from "../charts.js";
 import { palette } from "../paint.js";
 import { axes, figure, legend, problem as trouble, readings, select, slider, throttled } from "../parts.js";
+import { table as table_, takeaway } from "../takeaway.js";
 
 const REMEDIES = [["packing", "packing"], ["minibatch", "minibatch discrimination"], ["unrolling", "unrolling"]];
 const WORDS = {
@@ -29,14 +30,20 @@ export function mount(root, lab, view) {
   const doctor = el("ul", { class: "sure", id: "doctor" });
   const problem = trouble();
   const key = el("span"), chartKey = el("span"), shareKey = el("span");
+  const take = takeaway(lab, "collapse", {
+    canvases: () => [plane, chart, shares], ask: ["recipe"], reset: () => lab.send({ kind: "press", ...state.start }),
+    table: () => header && [["round", "modes_found", "coverage", "quality", "d_real", "d_fake", "regime", ...state.means.map((_, k) => `share_${k}`)],
+      Array.from(arrays.round, (r, i) => [r, arrays.modes_found[i], arrays.reached[i], arrays.quality[i], arrays.d_real[i], arrays.d_fake[i], header.regimes[i], ...header.shares[i]])] });
+  const pace = select({ id: "speed", label: "speed", options: [["160", "half"], ["80", "as it is"], ["40", "double"], ["16", "fastest"]], change: () => { if (timer) { stop(); run(); } } });
+  pace.set("80");
   root.append(el("div", { class: "bench lab-two" },
     el("section", { class: "center" }, el("figure", { class: "board wide" }, plane), el("div", { class: "transport scrubber" }, play, scrub, el("span", { class: "count" }, "round ", el("output", { id: "rounds", class: "rounds" }, "0"))), el("p", { class: "tip note" }, key), problem),
     el("section", { class: "left-over" },
       el("section", { class: "card prose" }, el("h3", {}, "Mode collapse"), el("p", {}, "Eight Gaussians, and a generator that learns four times as fast as its discriminator: it puts all its fakes where D is fooled just now. Give D a way of seeing several fakes at once, or let G look ahead, and scrub through what becomes of it.")),
-      el("section", { class: "card" }, remedy.node, pressure.node, seed.node),
+      el("section", { class: "card" }, remedy.node, pressure.node, seed.node, pace.node, el("div", { class: "buttons" }, table_(lab, () => state.settings))),
       el("section", { class: "card" }, regime, table.node),
       el("section", { class: "card" }, figure(chart, "The whole training", chartKey), figure(shares, "Share of the fakes at each mode", shareKey)),
-      el("section", { class: "card" }, el("h4", {}, "What the doctor finds at the end"), doctor))));
+      el("section", { class: "card" }, el("h4", {}, "What the doctor finds at the end"), doctor), take.node)));
 
   const stop = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
   function run() {
@@ -44,7 +51,7 @@ export function mount(root, lab, view) {
     play.textContent = "Pause";
     timer = setInterval(() => {
       if (at < shots.length - 1) { at += 1; show(); } else if (header.done) { stop(); remember(); }
-    }, 80);
+    }, Number(pace.input.value));
   }
   const now = () => Math.max(0, Math.min(at ?? shots.length - 1, shots.length - 1));
 
@@ -96,7 +103,7 @@ export function mount(root, lab, view) {
   const resize = new ResizeObserver(() => show());
   resize.observe(root);
   return {
-    keys: [["space", "play or pause the recording"], ["← →", "on the scrubber: a look back, a look on"]],
+    keys: [["space", "play or pause the recording"], ["← →", "on the scrubber: a look back, a look on"], ["r", "reset"]],
     link: () => state?.link,
     state: () => state,
     frame: () => (header ? { header, arrays, at: now() } : undefined),
@@ -111,6 +118,7 @@ export function mount(root, lab, view) {
     },
     onWords(message) {
       if (message.kind === "refused") { problem.textContent = message.text; problem.hidden = false; return; }
+      if (take.hears(message)) return;
       if (message.kind !== "state") return;
       problem.hidden = true;
       const anew = state !== null && JSON.stringify(state.link) !== JSON.stringify(message.link);
@@ -120,7 +128,7 @@ export function mount(root, lab, view) {
       remedy.set(state.link.remedy); pressure.set(state.link.pressure); seed.set(state.link.seed);
       remember();
     },
-    onKey(event) { if (event.key !== " ") return false; play.click(); return true; },
+    onKey(event) { if (event.key === " ") play.click(); else if (event.key === "r") take.reset(); else return false; return true; },
     unmount() { stop(); resize.disconnect(); },
   };
 }

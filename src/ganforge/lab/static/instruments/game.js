@@ -4,9 +4,10 @@ import { calm, el, save, writeAddress } from "../base.js";
 import { Plane, palette, scatter, sharp } from "../paint.js";
 import { Chart, Portrait, short } from "../charts.js";
 import { Controls } from "../controls.js";
+import { Model } from "../model.js";
 
 const LAYERS = [["real", "real"], ["fakes", "fakes"], ["heat", "D's belief"], ["level", "level D = ½"], ["arrows", "gradient"],
-  ["mesh", "manifold"], ["optimum", "optimal D"], ["trails", "trails"]];
+  ["mesh", "manifold"], ["optimum", "optimal D"], ["trails", "trails"], ["model", "model graph"]];
 const STAGES = ["Noise", "Fakes", "Judgement", "Loss", "Gradient"];
 const PACES = [[0, "fastest"], [60, "60 rounds/s"], [30, "30 rounds/s"], [10, "10 rounds/s"], [3, "3 rounds/s"], [1, "1 round/s"]];
 const RIVALS = [
@@ -41,7 +42,7 @@ export function mount(root, lab, view) {
     el("span", { class: "joined" }, button("D", "One discriminator update (d)", step("discriminator"), { "aria-label": "Step the discriminator", id: "step-d" }),
       button("G", "One generator update (g)", step("generator"), { "aria-label": "Step the generator", id: "step-g" }),
       button("D + G", "One round (b)", step("both"), { "aria-label": "Step both", id: "step-both" })),
-    slow, button("Reset", "Back to the start (r)", () => lab.send({ kind: "reset" }), { id: "reset" }), speed,
+    slow, button("» 500", "Play 500 rounds at once (f)", () => lab.send({ kind: "step", what: "both", count: 500 }), { id: "ahead", "aria-label": "Play 500 rounds at once" }), button("Reset", "Back to the start (r)", () => lab.send({ kind: "reset" }), { id: "reset" }), speed,
     el("span", { class: "count" }, "round ", rounds, " ", rate));
 
   // --- layers
@@ -57,10 +58,15 @@ export function mount(root, lab, view) {
     layers.has(name) ? layers.delete(name) : layers.add(name);
     chips.find((c) => c.dataset.layer === name).setAttribute("aria-pressed", String(layers.has(name)));
     planes.forEach((p) => p.plane.forget());
+    model.node.hidden = !layers.has("model");
     told();
     dirty = true;
     repaint();
   }
+
+  // --- the model graph
+  const model = new Model();
+  model.node.hidden = !layers.has("model");
 
   // --- slow motion
   const stageTitle = el("h3", {}, "");
@@ -79,7 +85,7 @@ export function mount(root, lab, view) {
     new Chart({ title: "Gradient norms", about: "Of all weights, before clipping", series: [["gradient_norm_discriminator", "D"], ["gradient_norm_generator", "G"]] }),
     new Chart({ title: "Modes found", about: "By 2,500 fakes, each within three deviations of a mode; 20 make it found", series: [["modes", "modes"]] }),
     new Chart({ title: "High quality", about: "Share of 2,500 fakes within three deviations of a mode; the data's own is .989", series: [["quality", "share"]], range: [0, 1] }),
-    new Chart({ title: "JSD", about: "Jensen-Shannon divergence in nats, 10,000 samples of each counted in 24 × 24 cells and one outside; dots: what two drawings of the data differ by", series: [["jsd", "nats"]], floor: "jsd" }),
+    new Chart({ title: "JSD and KL", about: "Jensen-Shannon divergence, and Kullback-Leibler of the data from the fakes, in nats: 10,000 samples of each counted in 24 × 24 cells and one outside, for KL half a sample more in each; dots: the JSD of two drawings of the data", series: [["jsd", "JSD"], ["kl", "KL"]], floor: "jsd" }),
     new Chart({ title: "Wasserstein", about: "W1 of 128 against 128, exact; sliced of 2,500; dots: W1 of two drawings of the data", series: [["w1", "W1"], ["sliced", "sliced"]], floor: "w1" }),
     new Chart({ title: "What D sees", about: "The stated game's payoff at this D, and at the best D that is constant on each cell", series: [["payoff", "this D"], ["best_payoff", "best D"]] }),
   ];
@@ -108,7 +114,7 @@ export function mount(root, lab, view) {
     el("p", {}, "Every update is the toolkit’s own. Speed D up and watch the arrows starve; take R1 out and watch the fakes hunt from mode to mode."));
 
   const about = el("p", { class: "note tip", id: "tip" }, "Point at the plane to ask D.");
-  const center = el("div", { class: "center" }, transport, boards, el("div", { class: "chips", role: "group", "aria-label": "Layers" }, ...chips, average), about, stages, el("section", { class: "card" }, el("h3", {}, "The doctor"), quietly, findings));
+  const center = el("div", { class: "center" }, transport, boards, el("div", { class: "chips", role: "group", "aria-label": "Layers" }, ...chips, average), about, model.node, stages, el("section", { class: "card" }, el("h3", {}, "The doctor"), quietly, findings));
   root.append(el("div", { class: "bench" }, el("aside", { class: "left", "aria-label": "Settings" }, controls.node), center, el("aside", { class: "right" }, gallery, versus, outputs, el("section", { class: "card" }, el("h3", {}, "Now"), lines), reading)));
 
   // --- planes
@@ -250,12 +256,12 @@ export function mount(root, lab, view) {
   let shown = performance.now();
   let then = [performance.now(), 0];
   return {
-    keys: [["space", "play or pause"], ["d", "step the discriminator"], ["g", "step the generator"], ["b", "step both"], ["s", "slow motion"], ["n", "next stage"], ["r", "reset"], ["1 – 8", "layers"], ["a", "averaged generator"]],
+    keys: [["space", "play or pause"], ["d", "step the discriminator"], ["g", "step the generator"], ["b", "step both"], ["s", "slow motion"], ["n", "next stage"], ["f", "500 rounds at once"], ["r", "reset"], ["1 – 9", "layers; 9 is the model graph"], ["a", "averaged generator"]],
     link: () => state?.link,
     state: () => state,
     charts: () => charts,
     frame: (game = 0) => frames[game],
-    onTheme() { repaint(); plot(); },
+    onTheme() { repaint(); plot(); model.paint(); },
     onWords(message) {
       if (message.kind === "state") onState(message);
       else if (message.kind === "tick") {
@@ -277,6 +283,7 @@ export function mount(root, lab, view) {
       if (!board_) return;
       board_.plane.draw(arrays, layers);
       if (header.game) return;
+      model.draw(header, arrays, board_.plane.half);
       rounds.value = header.round;
       const now = performance.now();
       if (now - then[0] > 700) {
@@ -295,7 +302,7 @@ export function mount(root, lab, view) {
       }
     },
     onKey(event) {
-      const act = { " ": () => play.click(), d: step("discriminator"), g: step("generator"), b: step("both"), s: () => slow.click(), n: () => lab.send({ kind: "stage" }), r: () => lab.send({ kind: "reset" }), a: () => average.click() }[event.key];
+      const act = { " ": () => play.click(), d: step("discriminator"), g: step("generator"), b: step("both"), s: () => slow.click(), n: () => lab.send({ kind: "stage" }), f: () => center.querySelector("#ahead").click(), r: () => lab.send({ kind: "reset" }), a: () => average.click() }[event.key];
       const layer = LAYERS[Number(event.key) - 1];
       if (act) act();
       else if (layer) toggle(layer[0]);

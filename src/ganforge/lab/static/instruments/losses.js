@@ -4,6 +4,7 @@ import { el, writeAddress } from "../base.js";
 import { palette, sharp } from "../paint.js";
 import { short } from "../charts.js";
 import { titled } from "../controls.js";
+import { takeaway } from "../takeaway.js";
 
 const MEASURES = { jsd: "Jensen-Shannon", kl: "KL(p‖q)", reverse_kl: "KL(q‖p)", total_variation: "total variation", pearson_chi2: "Pearson χ²(p‖q)",
   neyman_chi2: "Neyman χ²", squared_hellinger: "squared Hellinger", w1: "Wasserstein-1" };
@@ -21,11 +22,14 @@ export function mount(root, lab) {
   const texts = el("div", { class: "prose" });
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
   let cursor = [0, "p"];
+  const take = takeaway(lab, "losses", {
+    canvases: () => [loss, slope, bars], reset: () => state && lab.send({ kind: "weigh", ...state.start }),
+    table: () => state && [["place", "p", "q", "best", "gradient"], state.p.map((p, i) => [i, p, state.q[i], state.best[i], state.gradient[i]])] });
   root.append(el("div", { class: "bench two-columns" },
     el("section", { class: "card" }, el("h3", {}, "The generator’s loss"), el("div", { class: "row" }, el("label", { for: "objective" }, "objective"), choice),
       el("figure", {}, el("figcaption", { class: "note" }, "loss over the logit of a fake (left: D calls it fake)"), loss),
       el("figure", {}, el("figcaption", { class: "note" }, "its slope: where it is 0, the generator learns nothing"), slope), texts),
-    el("section", { class: "card" }, el("h3", {}, "Two distributions"), el("p", { class: "note" }, "Drag the bars: blue is the data p, orange the generator q. Arrow keys move between bars and change them; x switches p and q. They are divided by their sums."), bars, problem, table, el("h4", {}, "Worked out, place by place"), worked)));
+    el("section", { class: "card" }, el("h3", {}, "Two distributions"), el("p", { class: "note" }, "Drag the bars: blue is the data p, orange the generator q. Arrow keys move between bars and change them; x switches p and q. They are divided by their sums."), bars, problem, table, el("h4", {}, "Worked out, place by place"), worked, take.node)));
 
   const tell = (change) => state && lab.send({ kind: "weigh", ...state.link, ...change });
 
@@ -143,7 +147,7 @@ export function mount(root, lab) {
   const resize = new ResizeObserver(() => draw());
   resize.observe(root);
   return {
-    keys: [["← →", "another bar"], ["↑ ↓", "higher, lower"], ["x", "p or q"]],
+    keys: [["r", "reset"], ["← →", "another bar"], ["↑ ↓", "higher, lower"], ["x", "p or q"]],
     link: () => state?.link,
     state: () => state,
     frame: () => null,
@@ -159,7 +163,7 @@ export function mount(root, lab) {
       draw();
       writeAddress("losses", { link: state.link });
     },
-    onKey: () => false,
+    onKey(event) { if (event.key !== "r") return false; take.reset(); return true; },
     unmount() { resize.disconnect(); },
   };
 }

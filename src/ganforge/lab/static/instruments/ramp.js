@@ -4,6 +4,7 @@ import { el, writeAddress } from "../base.js";
 import { short } from "../charts.js";
 import { palette } from "../paint.js";
 import { axes, figure, legend, problem as trouble, readings, select, slider, throttled } from "../parts.js";
+import { takeaway } from "../takeaway.js";
 
 const NAMES = ["vanilla", "critic"];
 const ARROW = 1.4; // of the axis for a slope of 1
@@ -18,23 +19,30 @@ export function mount(root, lab) {
   const back = el("button", { id: "back", type: "button", onclick: () => lab.send({ kind: "reset" }) }, "Reset");
   const told = el("p", { class: "note", id: "told", role: "status" });
   const tables = Object.fromEntries(NAMES.map((n) => [n, readings([["fake", "fakes’ centre"], ["slope", "slope at the fakes"], ["travel", "way travelled"], ["jsd", "JSD"], ["w1", "W1"]], `${n}-figures`)]));
-  const put = throttled((change) => { if (link) { link = { ...link, ...change }; const { rounds, ...rest } = link; lab.send({ kind: "put", ...rest }); } }, 90);
+  const put = throttled((change) => { if (link) { link = { ...link, ...change }; const { rounds, script, ...rest } = link; lab.send({ kind: "put", ...rest }); } }, 90);
   const width = slider({ id: "width", label: "width of the bumps", min: 0.15, max: 1, step: 0.05, value: 0.25, change: (v) => put({ width: v }) });
   const loss = select({ id: "objective", label: "generator’s loss above", options: [["minimax", "saturating, log(1 − D)"], ["non_saturating", "non-saturating, −log D"]], change: (v) => put({ objective: v }) });
   const seed = slider({ id: "seed", label: "seed", min: 0, max: 20, step: 1, value: 0, change: (v) => put({ seed: v }) });
   const problem = trouble();
   const keys = () => legend([palette().real, "real"], [palette().fake, "fake"], [palette().ink, "D, trained"], [palette().soft, "the best D", true]);
   const captions = NAMES.map(() => el("span"));
+  const take = takeaway(lab, "ramp", {
+    canvases: () => [boards.vanilla, boards.critic, chart, ways], ask: ["recipe"],
+    table: () => arrays && [["round", ...NAMES], Array.from(arrays.vanilla_way, (_, i) => [i, arrays.vanilla_way[i], arrays.critic_way[i]])],
+    about: "The recipes are those of both games with the generators free; here the discriminators learn alone first." });
+  const single = (what) => () => lab.send({ kind: "step", what });
+  const steps = el("span", { class: "joined" }, ...[["discriminator", "D", "d"], ["generator", "G", "g"], ["both", "D + G", "b"]].map(([what, label, key]) => el("button", { type: "button", id: `step-${key}`, title: `One update (${key})`, "aria-label": what === "both" ? "Step both" : `Step the ${what}`, onclick: single(what) }, label)));
+  const speed = select({ id: "speed", label: "speed", options: [["6", "6 rounds a second"], ["60", "60"], ["300", "300"]], change: (v) => lab.send({ kind: "pace", rounds: Number(v) }) });
   root.append(el("div", { class: "bench lab-two" },
     el("section", { class: "card" }, el("h3", {}, "A classifier, D(x)"), captions[0], boards.vanilla, el("h3", {}, "A critic of slope at most 1"), captions[1], boards.critic,
-      el("div", { class: "transport" }, go, back, el("span", { class: "count" }, el("output", { id: "rounds", class: "rounds" }, "0"), " rounds")), told, problem),
+      el("div", { class: "transport" }, go, steps, back, el("span", { class: "count" }, el("output", { id: "rounds", class: "rounds" }, "0"), " rounds")), told, problem),
     el("section", { class: "left-over" },
       el("section", { class: "card prose" }, el("h3", {}, "Flat and ramp"),
         el("p", {}, "Drag the two bumps apart. Once they don’t overlap, a classifier is sure on both sides: a step, flat where the fakes are, and the loss that the first paper has gives them no direction. A critic that may not be steeper than 1 stays a ramp from one bump to the other, however far. Then let the generators go."),
         el("p", { class: "note" }, "The arrow at the fakes is where the generator’s loss sends them; its length is the slope.")),
-      el("section", { class: "card" }, width.node, loss.node, seed.node),
+      el("section", { class: "card" }, width.node, loss.node, seed.node, speed.node),
       el("section", { class: "card" }, figure(chart, "Distances of two such bumps", el("span", { id: "chart-legend" })), figure(ways, "The fakes’ centre, round by round", el("span", { id: "ways-legend" }))),
-      el("section", { class: "card pair" }, el("div", {}, el("h4", {}, "Classifier"), tables.vanilla.node), el("div", {}, el("h4", {}, "Critic"), tables.critic.node)))));
+      el("section", { class: "card pair" }, el("div", {}, el("h4", {}, "Classifier"), tables.vanilla.node), el("div", {}, el("h4", {}, "Critic"), tables.critic.node)), take.node)));
 
   const bump = (mean, sigma) => (v) => Math.exp(-0.5 * ((v - mean) / sigma) ** 2);
 
@@ -163,7 +171,7 @@ export function mount(root, lab) {
   resize.observe(root);
   captioned();
   return {
-    keys: [["space", "let the generators go, or hold them"], ["r", "reset"], ["← →", "move the bump that is chosen"], ["x", "choose the other bump"]],
+    keys: [["space", "let the generators go, or hold them"], ["d, g, b", "one update of both games’ discriminators, generators, a round"], ["r", "reset"], ["← →", "move the bump that is chosen"], ["x", "choose the other bump"]],
     link: () => link,
     state: () => state,
     frame: () => (header ? { header, arrays } : undefined),
@@ -171,6 +179,7 @@ export function mount(root, lab) {
     onFrame(h, a) { header = h; arrays = a; draw(); words(); },
     onWords(message) {
       if (message.kind === "refused") { problem.textContent = message.text; problem.hidden = false; return; }
+      if (take.hears(message)) return;
       if (message.kind !== "state") return;
       problem.hidden = true;
       state = message;
@@ -178,6 +187,7 @@ export function mount(root, lab) {
       width.set(link.width);
       loss.set(link.objective);
       seed.set(link.seed);
+      speed.set(String(state.pace));
       go.textContent = state.playing ? "Hold G" : "Train G";
       go.setAttribute("aria-pressed", String(state.playing));
       writeAddress("ramp", { link: message.link });
@@ -185,6 +195,7 @@ export function mount(root, lab) {
     },
     onKey(event) {
       if (event.key === " ") { if (!go.disabled) go.click(); } else if (event.key === "r") back.click();
+      else if (["d", "g", "b"].includes(event.key)) steps.querySelector(`#step-${event.key}`).click();
       else return false;
       return true;
     },

@@ -3,6 +3,7 @@
 import { el, writeAddress } from "../base.js";
 import { palette } from "../paint.js";
 import { short } from "../charts.js";
+import { takeaway } from "../takeaway.js";
 import { axes, bounds, figure, legend, problem as trouble, select, throttled } from "../parts.js";
 
 const CHARTS = [["losses", "Losses", ["loss_discriminator", "loss_generator"], ["D", "G"]], ["beliefs", "What D believes", ["d_real", "d_fake"], ["D(real)", "D(G(z))"]]];
@@ -30,15 +31,27 @@ export function mount(root, lab) {
   const stop = el("button", { id: "stop", type: "button", onclick: () => lab.send({ kind: "stop" }) }, "Stop and save");
   const resume = el("button", { id: "resume", type: "button", onclick: () => lab.send({ kind: "resume", run: state.link.run }) }, "Resume this run");
   const none = el("p", { class: "note", id: "none" });
+  let timer = null;
+  const still = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
+  const play = el("button", { id: "play", type: "button", title: "Through the grids (space)", onclick: () => {
+    const grids = header?.shown.run?.grids || [];
+    if (timer || grids.length < 2) { still(); return; }
+    let i = Number(scrub.value) >= grids.length - 1 ? -1 : Number(scrub.value);
+    play.textContent = "Pause";
+    timer = setInterval(() => { i += 1; if (i >= grids.length - 1) still(); look({ at: i >= grids.length - 1 ? null : grids[i] }); }, 700);
+  } }, "Play");
+  const take = takeaway(lab, "run", {
+    canvases: () => [pictures.run, pictures.other, ...Object.values(charts), metricChart], ask: ["recipe"],
+    table: () => { const r = header?.shown.run; return r && [["images", ...Object.keys(r.series)], r.images.map((n, i) => [n, ...Object.values(r.series).map((v) => v[i])])]; } });
   root.append(el("div", { class: "bench lab-two" },
     el("section", { class: "card" }, el("div", { class: "grids" }, el("figure", {}, names.run, pictures.run), otherBoard),
-      el("div", { class: "transport scrubber" }, el("label", { for: "scrub", class: "note" }, "grid"), scrub, el("span", { class: "count" }, seen, " images seen")),
+      el("div", { class: "transport scrubber" }, el("label", { for: "scrub", class: "note" }, "grid"), play, scrub, el("span", { class: "count" }, seen, " images seen")),
       ...CHARTS.map(([id, title]) => figure(charts[id], title, keys[id])), figure(metricChart, "Metric", keys.metric)),
     el("section", { class: "left-over" },
       el("section", { class: "card prose" }, el("h3", {}, "Runs"), el("p", {}, "What ganforge train leaves in a folder, as it grows: curves, grids of samples, metrics, what the doctor says; two runs beside each other, and a run begun from here."), none),
       el("section", { class: "card" }, run.node, other.node, figureOf.node),
       el("section", { class: "card" }, el("h4", {}, "Train"), recipe.node, el("div", { class: "row" }, el("label", { for: "name" }, "name of the run"), name), el("div", { class: "buttons" }, start, stop, resume), words, problem),
-      el("section", { class: "card" }, el("h4", {}, "What the doctor said"), findings))));
+      el("section", { class: "card" }, el("h4", {}, "What the doctor said"), findings), take.node)));
 
   function lines(canvas, key, series, titles) {
     const c = palette();
@@ -79,7 +92,7 @@ export function mount(root, lab) {
   const resize = new ResizeObserver(() => draw());
   resize.observe(root);
   return {
-    keys: [["← →", "on the scrubber: an earlier grid, a later one"]],
+    keys: [["space", "play through the grids"], ["← →", "on the scrubber: an earlier grid, a later one"]],
     link: () => state?.link,
     state: () => state,
     frame: () => (header ? { header } : undefined),
@@ -112,6 +125,7 @@ export function mount(root, lab) {
     },
     onWords(message) {
       if (message.kind === "refused") { problem.textContent = message.text; problem.hidden = false; return; }
+      if (take.hears(message)) return;
       if (message.kind !== "state") return;
       problem.hidden = true;
       state = message;
@@ -120,7 +134,7 @@ export function mount(root, lab) {
       none.textContent = state.folder ? "" : "The lab was opened without a folder of runs: ganforge lab --runs runs";
       writeAddress("runs", { link: state.link });
     },
-    onKey: () => false,
-    unmount() { resize.disconnect(); },
+    onKey(event) { if (event.key !== " ") return false; play.click(); return true; },
+    unmount() { still(); resize.disconnect(); },
   };
 }

@@ -1,9 +1,10 @@
 // Instrument 2: a small fixed game, rendered whole.
 
-import { el, save, writeAddress } from "../base.js";
+import { el, writeAddress } from "../base.js";
 import { short } from "../charts.js";
 import { palette } from "../paint.js";
 import { axes, bounds, figure, legend, problem as trouble, readings, select, slider, throttled } from "../parts.js";
+import { table as table_, takeaway } from "../takeaway.js";
 
 const LOSSES = [["minimax", "saturating, log(1 − D)"], ["non_saturating", "non-saturating, −log D"]];
 
@@ -21,18 +22,17 @@ export function mount(root, lab) {
   const doctor = el("ul", { class: "sure", id: "doctor" });
   const told = el("p", { class: "note", id: "told", role: "status" });
   const problem = trouble();
-  const recipe = el("button", { id: "recipe", type: "button", onclick: () => lab.send({ kind: "recipe" }) }, "Recipe (TOML)");
-  const data = el("button", { type: "button", onclick: () => {
-    const keys = ["round", "loss_discriminator", "loss_generator", "d_real", "d_fake", "gradient_norm_generator", "slope"];
-    save("simulation.csv", [keys.join(","), ...Array.from(arrays.round, (_, i) => keys.map((k) => (Number.isFinite(arrays[k][i]) ? arrays[k][i] : "")).join(","))].join("\n"), "text/csv");
-  } }, "Data (CSV)");
+  const keys = ["round", "loss_discriminator", "loss_generator", "d_real", "d_fake", "gradient_norm_generator", "slope"];
+  const take = takeaway(lab, "simulation", {
+    canvases: () => [losses, beliefs, gradient, plane], ask: ["recipe"], reset: () => lab.send({ kind: "simulate", ...state.start }),
+    table: () => arrays && [keys, Array.from(arrays.round, (_, i) => keys.map((k) => arrays[k][i]))] });
   root.append(el("div", { class: "bench lab-two" },
     el("section", { class: "card" }, figure(losses, "Losses", names.losses), figure(beliefs, "What D believes", names.beliefs), figure(gradient, "Norm of G’s gradient", names.gradient), told, problem),
     el("section", { class: "left-over" },
       el("section", { class: "card prose" }, el("h3", {}, "Training simulator"), el("p", {}, "One Gaussian, some way off; a small generator that learns slowly. Crank the discriminator’s learning rate: its loss goes to nothing, D(G(z)) to 0, and with the saturating loss the generator’s gradient with it. Then change the loss.")),
-      el("section", { class: "card" }, rate.node, steps.node, loss.node, seed.node, el("div", { class: "buttons" }, recipe, data)),
+      el("section", { class: "card" }, rate.node, steps.node, loss.node, seed.node, el("div", { class: "buttons" }, table_(lab, () => state.settings))),
       el("section", { class: "card" }, el("h4", {}, "At the end"), table.node, el("h4", {}, "What the doctor finds"), doctor),
-      el("section", { class: "card" }, figure(plane, "Where the fakes end up", names.plane)))));
+      el("section", { class: "card" }, figure(plane, "Where the fakes end up", names.plane)), take.node)));
 
   function chart(node, keys, range, alone) {
     const c = palette();
@@ -71,7 +71,7 @@ export function mount(root, lab) {
   const resize = new ResizeObserver(() => draw());
   resize.observe(root);
   return {
-    keys: [],
+    keys: [["r", "reset"]],
     link: () => state?.link,
     state: () => state,
     frame: () => (header ? { header, arrays } : undefined),
@@ -85,14 +85,14 @@ export function mount(root, lab) {
     },
     onWords(message) {
       if (message.kind === "refused") { problem.textContent = message.text; problem.hidden = false; return; }
-      if (message.kind === "recipe") { save("simulation.toml", message.texts[0], "text/plain"); return; }
+      if (take.hears(message)) return;
       if (message.kind !== "state") return;
       problem.hidden = true;
       state = message;
       rate.set(Math.log10(state.link.d_lr)); steps.set(state.link.d_steps); loss.set(state.link.objective); seed.set(state.link.seed);
       writeAddress("simulator", { link: state.link });
     },
-    onKey: () => false,
+    onKey(event) { if (event.key !== "r") return false; take.reset(); return true; },
     unmount() { resize.disconnect(); },
   };
 }

@@ -4,6 +4,7 @@ import { el, writeAddress } from "../base.js";
 import { palette } from "../paint.js";
 import { short } from "../charts.js";
 import { axes, figure, legend, problem as trouble, readings, select, slider, throttled } from "../parts.js";
+import { takeaway } from "../takeaway.js";
 
 // uint8 images (N, C, H, W) side by side on a canvas; the browser enlarges it with hard edges
 function paintImages(canvas, images, columns, gap = 1) {
@@ -34,7 +35,7 @@ export function mount(root, lab) {
   const tell = throttled((change) => { if (!link) return; link = { ...link, ...change }; lab.send({ kind: "go", ...link }); }, 45);
   const t = slider({ id: "t", label: "t, from A to B", min: 0, max: 1, step: 0.01, value: 0.5, live: true, say: (v) => v.toFixed(2), change: (v) => tell({ t: v }) });
   const size = slider({ id: "size", label: "size of the codes", min: 0, max: 1.5, step: 0.05, value: 1, live: true, say: (v) => `× ${v.toFixed(2)}`, change: (v) => tell({ size: v }), about: "below 1: truncation, typical samples and little variety" });
-  const run = select({ id: "run", label: "generator", options: [["", "digits, learnt here"]], change: (v) => tell({ run: v, label: null }) });
+  const run = select({ id: "run", label: "generator", options: [["", "digits, learnt here"]], change: (v) => tell({ run: v, label: null, along: [] }) });
   const label = select({ id: "label", label: "asked for", options: [["", "each code’s own class"]], change: (v) => tell({ label: v === "" ? null : Number(v) }) });
   const codes = ["A", "B", "C", "D"].map((name, i) => {
     const input = el("input", { id: `code-${name}`, type: "text", inputMode: "numeric", autocomplete: "off", onchange: () => {
@@ -47,16 +48,49 @@ export function mount(root, lab) {
   const other = el("button", { id: "other", type: "button", onclick: () => tell({ seeds: link.seeds.map((s) => (s * 48271 + 11) % 100_000) }) }, "Other codes");
   const table = readings([["lerp", "|z|, straight line"], ["slerp", "|z|, turn"], ["typical", "|z| of a typical code"]], "read-outs");
   const told = el("p", { class: "note", id: "told", role: "status" });
+  const take = takeaway(lab, "walk", {
+    canvases: () => [here.lerp, here.slerp, strip.lerp, strip.slerp, grid], ask: ["data", "recipe"],
+    reset: () => state && tell({ ...state.start, run: link.run }), about: "The recipe is the generator’s, the data are the codes." });
+  let timer = null;
+  const still = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
+  const play = el("button", { id: "play", type: "button", class: "primary", title: "From A to B and back (space)", onclick: () => {
+    if (timer) { still(); return; }
+    let way = 1;
+    play.textContent = "Pause";
+    timer = setInterval(() => {
+      if (!link) return;
+      const next = Math.round(100 * (link.t + 0.02 * way * Number(speed.input.value))) / 100;
+      if (next >= 1 || next <= 0) way = -way;
+      tell({ t: Math.max(0, Math.min(1, next)) });
+    }, 80);
+  } }, "Play");
+  const speed = select({ id: "speed", label: "speed", options: [["0.5", "half"], ["1", "as it is"], ["3", "threefold"]], change: () => {} });
+  speed.set("1");
+  const ways = el("section", { class: "card", hidden: true, "aria-label": "Directions" });
+  let along = [];
+  // a slider for each direction that was found of the run
+  function directions() {
+    const text = JSON.stringify([link.run, state.directions, state.problem]);
+    if (ways.dataset.made !== text) {
+      ways.dataset.made = text;
+      along = state.directions.map((d, i) => slider({ id: `along-${i}`, label: d.name.replace(/_/g, " "), min: -6, max: 6, step: 0.25, value: 0, live: true, about: d.note, say: (v) => `${v > 0 ? "+" : ""}${v} σ`,
+        change: (v) => { const moved = state.directions.map((_, k) => link.along[k] || 0); moved[i] = v; tell({ along: moved }); } }));
+      const none = el("button", { type: "button", id: "along-none", onclick: () => tell({ along: [] }) }, "All to 0");
+      ways.replaceChildren(el("h4", {}, "Along the directions of this run"), ...along.map((s) => s.node), state.problem ? el("p", { class: "problem" }, state.problem) : el("div", { class: "buttons" }, none));
+      ways.hidden = !along.length && !state.problem;
+    }
+    along.forEach((s, i) => s.set(link.along[i] || 0));
+  }
   root.append(el("div", { class: "bench lab-two" },
     el("section", { class: "card" },
-      el("h3", {}, "From A to B"), t.node,
+      el("h3", {}, "From A to B"), el("div", { class: "transport scrubber" }, play, t.node),
       el("div", { class: "samples" }, el("figure", {}, here.lerp, el("figcaption", { class: "note" }, "straight line (lerp)")), el("figure", {}, here.slerp, el("figcaption", { class: "note" }, "turn (slerp)"))),
       figure(strip.lerp, "Straight line, t = 0 … 1"), figure(strip.slerp, "Turn"), told, problem),
     el("section", { class: "left-over" },
       el("section", { class: "card prose" }, el("h3", {}, "Latent walk"), el("p", {}, "A code is a vector of Gaussian numbers, and all of them are about equally long. The straight line between two passes through shorter ones, which the generator was never trained on; the turn keeps the length."), el("p", { class: "note", id: "make" })),
-      el("section", { class: "card" }, run.node, label.node, size.node, ...codes.map((c) => c.node), el("div", { class: "buttons" }, other)),
+      el("section", { class: "card" }, run.node, label.node, size.node, ...codes.map((c) => c.node), speed.node, el("div", { class: "buttons" }, other)), ways,
       el("section", { class: "card" }, figure(chart, "Length of the code on the way", chartKey), table.node),
-      el("section", { class: "card" }, figure(grid, "Between four codes", el("span", { class: "note" }, "A upper left, B upper right, C, D below"))))));
+      el("section", { class: "card" }, figure(grid, "Between four codes", el("span", { class: "note" }, "A upper left, B upper right, C, D below"))), take.node)));
 
   function draw() {
     if (!state) return;
@@ -76,7 +110,7 @@ export function mount(root, lab) {
   const resize = new ResizeObserver(() => draw());
   resize.observe(root);
   return {
-    keys: [["← →", "on the slider of t: a step along the way"], ["o", "other codes"]],
+    keys: [["space", "from A to B and back"], ["r", "reset"], ["← →", "on the slider of t: a step along the way"], ["o", "other codes"]],
     link: () => link,
     state: () => state,
     frame: () => (header ? { header, arrays } : undefined),
@@ -96,6 +130,7 @@ export function mount(root, lab) {
     },
     onWords(message) {
       if (message.kind === "refused") { problem.textContent = message.text; problem.hidden = false; link = state ? state.link : link; if (state) { run.set(link.run); label.set(link.label ?? ""); } return; }
+      if (take.hears(message)) return;
       if (message.kind !== "state") return;
       problem.hidden = true;
       state = message;
@@ -107,10 +142,11 @@ export function mount(root, lab) {
       codes.forEach(({ input }, i) => { if (document.activeElement !== input) input.value = link.seeds[i]; });
       table.show({ typical: state.typical });
       document.getElementById("make").textContent = state.runs.length ? "" : "Your own: ganforge train dcgan_mnist_28 --out runs/digits, then ganforge lab --runs runs";
+      directions();
       writeAddress("walk", { link });
       draw();
     },
-    onKey(event) { if (event.key !== "o") return false; other.click(); return true; },
-    unmount() { resize.disconnect(); },
+    onKey(event) { const act = { o: () => other.click(), " ": () => play.click(), r: () => take.reset() }[event.key]; act?.(); return Boolean(act); },
+    unmount() { still(); resize.disconnect(); },
   };
 }
