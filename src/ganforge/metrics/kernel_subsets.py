@@ -12,11 +12,15 @@ from ganforge.errors import DataError
 
 __all__ = ["KernelSubsets", "kernel_distance_subsets"]
 
-ROWS, COLUMNS = 256, 4096  # of a kernel matrix at once: a block stays in the processor's cache
-LEAF = 1024  # vectors whose products with each other are taken as one square
+SIDE = 2048  # vectors whose products are taken at once
+STRIP, BLOCK = 1 << 15, 1 << 22  # of the products, those cubed at once: on the CPU so many as its cache holds
+PART = 128  # vectors added in their own precision
 SEED = 2020  # torch-fidelity's
 
 Drawn = Int64[Tensor, "subsets size"]
+Either = Tensor | np.ndarray
+"""On the CPU the subsets go through NumPy: its BLAS takes half of the products of a set with itself, and torch's
+threads, which wait by spinning, would stand in its way."""
 
 
 class KernelSubsets(NamedTuple):
@@ -38,53 +42,45 @@ class Centred(NamedTuple):
         rest: a, (N,).
     """
 
-    moved: Float[Tensor, "N D"]
-    rest: Float[Tensor, " N"]
+    moved: Float[Either, "N D"]
+    rest: Float[Either, " N"]
 
     def part(self, start: int, stop: int) -> "Centred":
         """Some that stand beside each other."""
         return Centred(self.moved[start:stop], self.rest[start:stop])
 
 
-def centred(x: Float[Tensor, "N D"], centre: Float[Tensor, " D"]) -> Centred:
-    """Vectors moved to a centre, in their own precision."""
-    return placed(x - centre, centre)
+def centred(x: Float[Either, "N D"], centre: Float[Either, " D"]) -> Centred:
+    """Vectors moved to a centre, in their own precision and place."""
+    x -= centre
+    return Centred(x, x @ (centre / x.shape[1]))
 
 
-def placed(moved: Float[Tensor, "N D"], centre: Float[Tensor, " D"]) -> Centred:
-    """Vectors that have been moved to it."""
-    return Centred(moved, moved @ (centre / moved.shape[1]))
-
-
-def curved(x: Centred, y: Centred, kappa: float) -> Float[Tensor, "n m"]:
+def curved(x: Centred, y: Centred, kappa: float) -> Float[Either, "n m"]:
     """What of (κ + q)³ isn't linear in q, 3κq² + q³, of all pairs."""
-    return bent(torch.addmm(y.rest, x.moved, y.moved.T, alpha=1 / x.moved.shape[1]).add_(x.rest[:, None]), kappa)
+    found = x.moved @ y.moved.T
+    strip = max(1, (STRIP if isinstance(found, np.ndarray) else BLOCK) // found.shape[1])
+    for start in range(0, len(found), strip):
+        q = found[start : start + strip]
+        q *= 1 / x.moved.shape[1]
+        q += y.rest
+        q += x.rest[start : start + strip, None]
+        rest = q + 3 * kappa
+        rest *= q
+        q *= rest
+    return found
 
 
-def bent(q: Float[Tensor, "n m"], kappa: float) -> Float[Tensor, "n m"]:
-    """3κq² + q³."""
-    return (q + 3 * kappa).mul_(q).mul_(q)
-
-
-def curved_own(x: Centred, kappa: float) -> Float[Tensor, "n n"]:
-    """`curved` of x with itself, 0 on the diagonal; on the CPU by NumPy's BLAS, to which u·uᵀ is half of a product."""
-    if x.moved.device.type != "cpu":
-        return curved(x, x, kappa).fill_diagonal_(0.0)
-    u = x.moved.numpy()
-    q = torch.from_numpy(u @ u.T).mul_(1 / u.shape[1]).add_(x.rest).add_(x.rest[:, None])
-    return bent(q, kappa).fill_diagonal_(0.0)
-
-
-def added(block: Float[Tensor, "n m"]) -> Float64[Tensor, ""]:
+def added(block: Float[Either, "n m"]) -> Float64[Tensor, ""]:
     """The sum of all entries; of each row in its own precision, which loses nothing that counts."""
-    return block.sum(1).sum(dtype=torch.float64)
+    return torch.as_tensor(block.sum(1)).sum(dtype=torch.float64)
 
 
 def blocks(x: Centred, y: Centred) -> Iterator[tuple[slice, slice]]:
     """The pairs of x with y, so many at a time."""
-    for top in range(0, len(x.rest), ROWS):
-        for left in range(0, len(y.rest), COLUMNS):
-            yield slice(top, min(top + ROWS, len(x.rest))), slice(left, min(left + COLUMNS, len(y.rest)))
+    for top in range(0, len(x.rest), SIDE):
+        for left in range(0, len(y.rest), SIDE):
+            yield slice(top, min(top + SIDE, len(x.rest))), slice(left, min(left + SIDE, len(y.rest)))
 
 
 def between(x: Centred, y: Centred, kappa: float) -> Float64[Tensor, ""]:
@@ -95,8 +91,10 @@ def between(x: Centred, y: Centred, kappa: float) -> Float64[Tensor, ""]:
 
 def within(x: Centred, kappa: float) -> Float64[Tensor, ""]:
     """The same over the pairs of different ones of x, each once: of both halves, and between the halves."""
-    if len(x.rest) <= LEAF:
-        return added(curved_own(x, kappa)) / 2
+    if len(x.rest) <= SIDE:
+        block = curved(x, x, kappa)
+        torch.as_tensor(block).fill_diagonal_(0)
+        return added(block) / 2
     half = len(x.rest) // 2
     a, b = x.part(0, half), x.part(half, len(x.rest))
     return within(a, kappa) + within(b, kappa) + between(a, b, kappa)
@@ -104,8 +102,10 @@ def within(x: Centred, kappa: float) -> Float64[Tensor, ""]:
 
 def sums(x: Centred) -> tuple[Float64[Tensor, " D"], Float64[Tensor, ""]]:
     """Σ u and Σ |u|²."""
-    total = torch.stack([part.sum(0) for part in x.moved.split(ROWS // 2)]).sum(0, dtype=torch.float64)
-    return total, x.moved.norm(dim=1).double().square().sum()
+    parts = [x.moved[start : start + PART] for start in range(0, len(x.rest), PART)]
+    total = torch.stack([torch.as_tensor(part.sum(0)) for part in parts]).sum(0, dtype=torch.float64)
+    squares = [np.einsum("nd,nd->n", p, p) if isinstance(p, np.ndarray) else p.square().sum(1) for p in parts]
+    return total, torch.cat([torch.as_tensor(square) for square in squares]).sum(dtype=torch.float64)
 
 
 def estimate(
@@ -133,11 +133,10 @@ def one_by_one(
 ) -> Float64[Tensor, " subsets"]:
     """Each subset's own kernel matrices, in the features' precision."""
     centre, kappa = middle(real[drawn[0]], fake[drawn_fake[0]])  # any centre will do
-    found, room = [], [features.new_empty(drawn.shape[1], features.shape[1]) for features in (real, fake)]
-    for i, j in zip(drawn, drawn_fake, strict=True):
-        torch.index_select(real, 0, i, out=room[0])
-        torch.index_select(fake, 0, j, out=room[1])
-        x, y = (placed(moved.sub_(centre), centre) for moved in room)
+    a, b, c, chosen, chosen_fake = (t.numpy() if t.is_cpu else t for t in (real, fake, centre, drawn, drawn_fake))
+    found = []
+    for i, j in zip(chosen, chosen_fake, strict=True):
+        x, y = centred(a[i], c), centred(b[j], c)
         pairs = {"within": within(x, kappa) + within(y, kappa), "between": between(x, y, kappa)}
         found.append(estimate(sums(x), sums(y), **pairs, kappa=kappa, size=len(i)))
     return torch.stack(found)
@@ -148,29 +147,29 @@ def all_at_once(
 ) -> Float64[Tensor, " subsets"]:
     """One kernel matrix of all vectors, in float64: a subset's sum is sᵀ·K·t, where s and t say who is in it."""
     centre, kappa = middle(real.double(), fake.double())
-    x, y = centred(real.double(), centre), centred(fake.double(), centre)
+    x, y = (centred(side.to(torch.float64, copy=True), centre) for side in (real, fake))
 
     def members(index: Drawn, count: int) -> Float64[Tensor, "subsets N"]:
         return torch.zeros(len(index), count, dtype=torch.float64).scatter_(1, index.cpu(), 1.0).to(index.device)
 
     def summed(a: Centred, s: Tensor) -> tuple[Tensor, Tensor]:
-        return s @ a.moved, s @ a.moved.square().sum(1)
+        u = torch.as_tensor(a.moved)
+        return s @ u, s @ u.square().sum(1)
 
-    def inside(a: Centred, s: Tensor) -> Tensor:
-        parts = []
-        for start in range(0, len(a.rest), ROWS):
-            stop = min(start + ROWS, len(a.rest))
-            block = curved(a.part(start, stop), a.part(start, len(a.rest)), kappa)
-            block[:, : stop - start].triu_(1)
-            parts.append(((s[:, start:stop] @ block) * s[:, start:]).sum(1))
-        return torch.stack(parts).sum(0)
+    def across(a: Centred, s: Tensor, b: Centred, t: Tensor) -> Tensor:
+        found = torch.zeros(len(s), dtype=torch.float64, device=s.device)
+        for i, j in blocks(a, b):
+            mine = a.part(i.start, i.stop)
+            if a is b and j.start < i.start:
+                continue  # as above the diagonal
+            block = torch.as_tensor(curved(mine, mine if a is b and i == j else b.part(j.start, j.stop), kappa))
+            if a is b and i == j:
+                block = block.mul_(0.5).fill_diagonal_(0)
+            found += ((s[:, i] @ block) * t[:, j]).sum(1)
+        return found
 
     s, t = members(drawn, len(x.rest)), members(drawn_fake, len(y.rest))
-    across = torch.zeros(len(s), dtype=torch.float64, device=s.device)
-    for i, j in blocks(x, y):
-        block = curved(x.part(i.start, i.stop), y.part(j.start, j.stop), kappa)
-        across += ((s[:, i] @ block) * t[:, j]).sum(1)
-    pairs = {"within": inside(x, s) + inside(y, t), "between": across}
+    pairs = {"within": across(x, s, x, s) + across(y, t, y, t), "between": across(x, s, y, t)}
     return estimate(summed(x, s), summed(y, t), **pairs, kappa=kappa, size=drawn.shape[1])
 
 
@@ -194,6 +193,8 @@ def kernel_distance_subsets(
     Bińkowski et al. 2018, "Demystifying MMD GANs", section 4; 100 subsets of 1,000 as there.
     """
     N, M = len(real), len(fake)
+    dtype = torch.promote_types(torch.promote_types(real.dtype, fake.dtype), torch.float32)
+    real, fake = real.detach().to(dtype), fake.detach().to(dtype)
     if not (subsets >= 1 and 2 <= size <= min(N, M)):
         raise DataError(
             f"{subsets} kernel subsets of {size} can't be drawn from {N} real and {M} fake samples; "
