@@ -267,6 +267,27 @@ def test_what_is_drawn_by_hand_is_played(visit: Callable[..., Visit]) -> None:
     assert 0.4 < points[:, 0].abs().max() < 0.65
 
 
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("game", "generator.hidden = [1000000]"),
+        ("game", ""),
+        ("__proto__", ""),
+    ],
+    ids=["huge", "view", "name"],
+)
+def test_a_link_that_makes_no_sense_is_said_and_the_lab_works(
+    visit: Callable[..., Visit], address: str, where: str, why: str
+) -> None:
+    state = {"link": {"settings": ["generator.hidden=[1000000]"]} if why else 5, "view": {"layers": 5}}
+    at = visit(url=f"{address}#{where}/{base64.urlsafe_b64encode(json.dumps(state).encode()).decode()}")
+    at.until("lab.mounted.state()?.values")
+    assert at.page.is_hidden("#banner") != bool(why)
+    assert not why or why in at.page.inner_text("#banner")
+    at.rounds(1)
+    at.drawn(1)
+
+
 def test_on_a_phone_everything_fits_and_has_a_name(visit: Callable[..., Visit]) -> None:
     at = visit(viewport={"width": 360, "height": 740}, has_touch=True, color_scheme="dark", reduced_motion="reduce")
     assert at.page.evaluate("document.documentElement.dataset.theme") == "dark"

@@ -18,7 +18,8 @@ const RIVALS = [
 ];
 
 export function mount(root, lab, view) {
-  const layers = new Set(view.layers || ["real", "fakes", "heat", "level", "arrows"]);
+  const asked = Array.isArray(view.layers) ? view.layers.filter((name) => LAYERS.some(([known]) => known === name)) : null;
+  const layers = new Set(asked || ["real", "fakes", "heat", "level", "arrows"]);
   let state = null;
   let charts = [[], []];
   let frames = [];
