@@ -205,13 +205,13 @@ def test_the_model_graph_is_drawn_and_shows_the_generator_at_work(visit: Callabl
     assert seen["generator"] == pytest.approx(float(objective.g(real=real, fake=fake).mean()), rel=1e-5)
     words = at.page.inner_text("#model-words")
     assert f"D’s loss {seen['discriminator']:.3f}, G’s loss {seen['generator']:.3f}" in words
-    boxes = """(() => { const c = document.querySelector("canvas.model"), r = c.width / c.clientWidth;
+    boxes = """(() => { const c = document.querySelector("canvas.model-graph"), r = c.width / c.clientWidth;
       return Array.from({length: 6}, (_, k) => { const s = Math.floor(c.clientWidth / 7.5), x = k * s * 1.3 + 6;
         const d = c.getContext("2d").getImageData(x * r, 24 * r, (s - 12) * r, (s - 12) * r).data;
         return new Set(new Uint32Array(d.buffer)).size; }); })()"""
-    still = at.page.evaluate("document.querySelector('canvas.model').toDataURL()")
+    still = at.page.evaluate("document.querySelector('canvas.model-graph').toDataURL()")
     at.page.click("#morph")
-    at.until(f"document.querySelector('canvas.model').toDataURL() !== {json.dumps(still)}")
+    at.until(f"document.querySelector('canvas.model-graph').toDataURL() !== {json.dumps(still)}")
     at.page.keyboard.press("f")
     at.until("lab.mounted.state().round === 503 && lab.mounted.frame(0).header.round === 503")
     at.until(f"Math.min(...{boxes}) > 2")  # every node has something in it

@@ -216,8 +216,15 @@ class Seat:
                 shown[which]["at"] = at
                 if at is not None:
                     arrays[which] = picture(RunFolder(self.room.runs / str(name)).sample(at))
-        header = {"link": asdict(self.link), "runs": names, "shown": shown, "problem": problem,
-                  "working": WORKSHOP.busy, "words": WORKSHOP.words, "own": WORKSHOP.run.name if WORKSHOP.run is not None else None}  # fmt: skip
+        header = {
+            "link": asdict(self.link),
+            "runs": names,
+            "shown": shown,
+            "problem": problem,
+            "working": WORKSHOP.busy,
+            "words": WORKSHOP.words,
+            "own": WORKSHOP.run.name if WORKSHOP.run is not None else None,
+        }
         return [frame(header, arrays)]
 
     def close(self) -> None:

@@ -84,7 +84,10 @@ async function open(name, state) {
   lab.name = name;
   mounted?.unmount?.();
   mounted = null;
-  for (const tab of $("tabs").children) tab.setAttribute("aria-current", tab.dataset.name === name ? "page" : "false");
+  for (const tab of $("tabs").children) {
+    tab.setAttribute("aria-current", tab.dataset.name === name ? "page" : "false");
+    if (tab.dataset.name === name) $("tabs").scrollLeft = tab.offsetLeft - $("tabs").offsetLeft - 24;
+  }
   const { mount } = await import(`./instruments/${name}.js`);
   $("main").replaceChildren();
   mounted = mount($("main"), lab, object(state?.view));
