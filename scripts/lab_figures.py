@@ -1,4 +1,4 @@
-"""The pictures of docs/lab.md: the lab as it looks in a browser. Needs the system's chromium; half a minute.
+"""The pictures of docs/lab.md: the lab as it looks in a browser. Needs the system's chromium; two minutes.
 
 python scripts/lab_figures.py [RUNS]
 
@@ -40,6 +40,7 @@ def main() -> None:
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=path, args=ARGS)
         game(browser, address)
+        wide(browser, address)
         dark(browser, address)
         phone(browser, address)
         two(browser, address)
@@ -49,6 +50,7 @@ def main() -> None:
         collapse(browser, address)
         walk(browser, address)
         if runs is not None:
+            directions(browser, address)
             folder(browser, address)
         browser.close()
     server.send_signal(signal.SIGINT)
@@ -82,9 +84,10 @@ def played(page: Page, rounds: int) -> None:
     time.sleep(0.8)
 
 
-def taken(page: Page, name: str, **options: Any) -> None:
-    """A screenshot in few colours."""
+def taken(page: Page, name: str, *, half: bool = False, **options: Any) -> None:
+    """A screenshot in few colours, of half the size if asked for."""
     image = Image.open(io.BytesIO(page.screenshot(**options))).convert("RGB")
+    image = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS) if half else image
     image.quantize(200, dither=Image.Dither.NONE).save(FIGURES / f"{name}.png", optimize=True)
     print(FIGURES / f"{name}.png")
 
@@ -94,6 +97,11 @@ def game(browser: Browser, address: str) -> None:
     page = opened(browser, address, 1440, 900, color_scheme="light")
     played(page, 700)
     taken(page, "game-light")
+    page.keyboard.press("9")
+    until(page, "lab.mounted.frame(0).arrays.mesh && document.querySelector('#model-words').textContent")
+    time.sleep(0.4)
+    taken(page, "model-graph", clip=page.locator("section[aria-label='Model graph']").bounding_box(), full_page=True)
+    page.keyboard.press("9")
     page.keyboard.press("s")
     for _ in range(10):
         page.keyboard.press("n")
@@ -103,12 +111,21 @@ def game(browser: Browser, address: str) -> None:
     page.close()
 
 
+def wide(browser: Browser, address: str) -> None:
+    """A large screen."""
+    page = opened(browser, address, 2560, 1300, color_scheme="light")
+    page.keyboard.press("9")
+    played(page, 500)
+    taken(page, "game-wide", half=True)
+    page.close()
+
+
 def dark(browser: Browser, address: str) -> None:
     """Moons in the dark, with the manifold and the optimal discriminator."""
     page = opened(browser, address, 1440, 900, color_scheme="dark")
     page.select_option("[data-path='data.source']", "moons")
     until(page, "lab.mounted.state().values['data.source'] === 'moons'")
-    for key in "67":
+    for key in "679":
         page.keyboard.press(key)
     played(page, 300)
     taken(page, "game-dark")
@@ -137,13 +154,14 @@ def two(browser: Browser, address: str) -> None:
 
 def losses(browser: Browser, address: str) -> None:
     """Losses and divergences."""
-    page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="light")
-    page.goto(f"{address}#losses")
-    until(page, "window.lab?.mounted?.state?.()?.measures !== undefined")
-    page.select_option("#objective", "minimax")
-    time.sleep(0.6)
-    taken(page, "losses")
-    page.close()
+    for name, width, height, scheme in looks("losses"):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#losses")
+        until(page, "window.lab?.mounted?.state?.()?.measures !== undefined")
+        page.select_option("#objective", "minimax")
+        time.sleep(0.6)
+        taken(page, name)
+        page.close()
 
 
 def ramp(browser: Browser, address: str) -> None:
@@ -198,6 +216,20 @@ def walk(browser: Browser, address: str) -> None:
         time.sleep(0.4)
         taken(page, name)
         page.close()
+
+
+def directions(browser: Browser, address: str) -> None:
+    """A run with directions, moved along the last of them; where there is such a run."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+    page.goto(f"{address}#walk")
+    until(page, "window.lab?.mounted?.state?.()?.directions !== undefined")
+    if count := page.evaluate("lab.mounted.state().directions.length"):
+        page.evaluate(f"(() => {{ const s = document.querySelector('#along-{count - 1}'); s.value = 3; "
+                      "s.dispatchEvent(new Event('input')); })()")  # fmt: skip
+        until(page, f"lab.mounted.link().along[{count - 1}] === 3")
+        time.sleep(0.5)
+        taken(page, "walk-directions")
+    page.close()
 
 
 def folder(browser: Browser, address: str) -> None:

@@ -135,6 +135,17 @@ def test_slow_motion_shows_the_update_that_follows_and_plays_the_same_run() -> N
         assert stage["gradient_norm"] == pytest.approx(float(figures[f"gradient_norm_{player}"]), rel=1e-6)
 
 
+def test_a_long_script_is_followed_in_pieces_before_slow_motion_begins() -> None:
+    at = seat(script=[[0, "generator", "45"]])
+    say(at, kind="pace", rounds=0, slow=True)
+    updates = []
+    for _ in range(3):
+        say(at, kind="stage")
+        updates.append(at.tables[0].play.state.turns["generator"])
+    assert updates == [20, 40, 45]
+    assert at.tables[0].rehearsal is not None
+
+
 def test_leaving_slow_motion_in_the_middle_ends_the_round_as_any_other() -> None:
     slow, plain = seat(), seat()
     say(slow, kind="pace", rounds=1, slow=True)

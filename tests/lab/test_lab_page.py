@@ -205,13 +205,13 @@ def test_the_model_graph_is_drawn_and_shows_the_generator_at_work(visit: Callabl
     assert seen["generator"] == pytest.approx(float(objective.g(real=real, fake=fake).mean()), rel=1e-5)
     words = at.page.inner_text("#model-words")
     assert f"D’s loss {seen['discriminator']:.3f}, G’s loss {seen['generator']:.3f}" in words
-    boxes = """(() => { const c = document.querySelector("canvas.model"), r = c.width / c.clientWidth;
+    boxes = """(() => { const c = document.querySelector("canvas.model-graph"), r = c.width / c.clientWidth;
       return Array.from({length: 6}, (_, k) => { const s = Math.floor(c.clientWidth / 7.5), x = k * s * 1.3 + 6;
         const d = c.getContext("2d").getImageData(x * r, 24 * r, (s - 12) * r, (s - 12) * r).data;
         return new Set(new Uint32Array(d.buffer)).size; }); })()"""
-    still = at.page.evaluate("document.querySelector('canvas.model').toDataURL()")
+    still = at.page.evaluate("document.querySelector('canvas.model-graph').toDataURL()")
     at.page.click("#morph")
-    at.until(f"document.querySelector('canvas.model').toDataURL() !== {json.dumps(still)}")
+    at.until(f"document.querySelector('canvas.model-graph').toDataURL() !== {json.dumps(still)}")
     at.page.keyboard.press("f")
     at.until("lab.mounted.state().round === 503 && lab.mounted.frame(0).header.round === 503")
     at.until(f"Math.min(...{boxes}) > 2")  # every node has something in it
@@ -265,6 +265,27 @@ def test_what_is_drawn_by_hand_is_played(visit: Callable[..., Visit]) -> None:
     points = torch.tensor(real).reshape(-1, 2)
     assert points[:, 1].abs().max() <= 0.1
     assert 0.4 < points[:, 0].abs().max() < 0.65
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("game", "generator.hidden = [1000000]"),
+        ("game", ""),
+        ("__proto__", ""),
+    ],
+    ids=["huge", "view", "name"],
+)
+def test_a_link_that_makes_no_sense_is_said_and_the_lab_works(
+    visit: Callable[..., Visit], address: str, where: str, why: str
+) -> None:
+    state = {"link": {"settings": ["generator.hidden=[1000000]"]} if why else 5, "view": {"layers": 5}}
+    at = visit(url=f"{address}#{where}/{base64.urlsafe_b64encode(json.dumps(state).encode()).decode()}")
+    at.until("lab.mounted.state()?.values")
+    assert at.page.is_hidden("#banner") != bool(why)
+    assert not why or why in at.page.inner_text("#banner")
+    at.rounds(1)
+    at.drawn(1)
 
 
 def test_on_a_phone_everything_fits_and_has_a_name(visit: Callable[..., Visit]) -> None:

@@ -134,3 +134,14 @@ def test_without_a_folder_nothing_is_trained(shop: workshop.Workshop) -> None:
         say(seat, kind="train", recipe="points_ring_8", name="x")
     with pytest.raises(RecipeError, match="holds no runs"):
         runs.open_seat({"at": -1}, Room())
+
+
+def test_a_run_with_a_broken_log_is_said_to_be_broken_and_the_others_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "recipe.toml").write_text("")
+    (tmp_path / "broken" / "ticks.jsonl").write_text('{"images": 1}\nnonsense\n{"images": 2}\n')
+    seat = runs.open_seat({"run": "broken"}, Room(tmp_path))
+    header, _ = read_frame(seat.frames()[0])
+    assert header["runs"] == ["broken"]
+    assert header["shown"] == {}
+    assert "is altered" in header["problem"]

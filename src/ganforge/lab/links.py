@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ganforge.errors import RecipeError
-from ganforge.lab.messages import adapter
+from ganforge.lab.messages import adapter, sentence
 
 __all__ = ["read_link"]
 
@@ -18,6 +18,4 @@ def read_link(kind: type, link: dict[str, Any], what: str) -> Any:
     try:
         return adapter(kind).validate_json(json.dumps(link))
     except ValueError as error:
-        lines = [line.strip() for line in str(error).splitlines()]
-        reason = f"{'; '.join(lines[1:3])}"[:120]
-        raise RecipeError(f"this link holds no {what} ({reason}); open the page without it") from None
+        raise RecipeError(f"this link holds no {what} ({sentence(error)[:160]})") from None

@@ -25,6 +25,7 @@ __all__ = [
     "Stated",
     "adapter",
     "message_of",
+    "sentence",
 ]
 
 LARGEST = 16_384  # bytes of a message

@@ -19,6 +19,7 @@ __all__ = ["LAYERS", "Table", "sheet"]
 
 LAYERS = ("real", "fakes", "heat", "mesh", "arrows", "level", "optimum", "trails", "model")
 DEAR = 4  # ticks between two readings of the Wasserstein distances
+MOST_FOLLOWED = 20  # things done by hand that are played again at once, before a round in slow motion
 MOST_SHOWN = 256  # points of a batch in slow motion
 
 
@@ -184,8 +185,11 @@ class Table:
         """Look at the update that comes next."""
         found: list[Finding] = []
         if not self.queue:
-            while self.play.scripted:
-                found += self.play.follow_script()
+            for _ in range(MOST_FOLLOWED):
+                found += self.play.follow_script() if self.play.scripted else []
+            if self.play.scripted:  # a link may hold thousands: the rest comes with the next call
+                self.rehearsal = None
+                return found
             training = self.play.plan.training
             self.number = self.play.state.images // training.tick
             self.queue = ["discriminator"] * training.d_steps + ["generator"] * training.g_steps

@@ -1,6 +1,5 @@
 """Instrument 1: a game in the plane, or two of them side by side from one seed with a setting changed."""
 
-import json
 import time
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -14,7 +13,8 @@ from ganforge.lab.catalogue import changes, settings_of
 from ganforge.lab.frames import frame
 from ganforge.lab.instruments import Room
 from ganforge.lab.limits import BASE, checked, recipe_of
-from ganforge.lab.messages import STRICT, Event, Stated, adapter
+from ganforge.lab.links import read_link
+from ganforge.lab.messages import STRICT, Event, Stated
 from ganforge.lab.play import MOST_EVENTS, begin, change, prepared, recipe_text, step
 from ganforge.lab.readings import readings
 from ganforge.lab.table import LAYERS, Table
@@ -322,7 +322,8 @@ class Seat:
             self.fresh = True
             if self.slow:
                 self.next_stage()
-                self.due = now + STAGE_SECONDS / max(self.pace or 1.0, 0.1)
+                behind = any(table.play.scripted for table in self.tables)
+                self.due = now if behind else now + STAGE_SECONDS / max(self.pace or 1.0, 0.1)
             else:
                 for table in self.tables:
                     if not table.play.ended:
@@ -373,14 +374,9 @@ def open_seat(link: dict[str, Any], room: Room) -> Seat:
     Raises:
         RecipeError: for a link that holds something else, or a game that can't be built.
     """
-    try:
-        state: Link = adapter(Link).validate_json(json.dumps(link))
-    except ValueError as error:
-        raise RecipeError(
-            f"this link holds no game ({str(error).splitlines()[0][:80]}); open the lab without it"
-        ) from None
+    state: Link = read_link(Link, link, "game")
     if wrong := [e for e in state.script if not sound(e)]:
-        raise RecipeError(f"this link's script holds {wrong[0]!r:.60}; open the lab without it")
+        raise RecipeError(f"this link's script holds {wrong[0]!r:.60}, which nobody can do by hand")
     recipe = recipe_of(list(state.settings))
     seat = Seat([Table(begin(recipe, list(state.script)))])
     if state.compare is not None:

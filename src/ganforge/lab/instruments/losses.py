@@ -1,6 +1,5 @@
 """Instrument 6: what every objective makes of a logit, and of two distributions whose bars the reader drags."""
 
-import json
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -11,7 +10,8 @@ from torch import Tensor
 
 from ganforge.errors import RecipeError
 from ganforge.lab.instruments import Room
-from ganforge.lab.messages import STRICT, adapter
+from ganforge.lab.links import read_link
+from ganforge.lab.messages import STRICT
 from ganforge.objectives import OBJECTIVES, Objective
 from ganforge.theory import divergences
 from ganforge.theory.optimum import game_value, generator_gradient, optimal_discriminator
@@ -146,10 +146,6 @@ def open_seat(link: dict[str, Any], room: Room) -> Seat:
     Raises:
         RecipeError: for a link that holds something else.
     """
-    try:
-        state: Link = adapter(Link).validate_json(json.dumps(link))
-    except ValueError as error:
-        reason = str(error).splitlines()[0][:80]
-        raise RecipeError(f"this link holds no distributions ({reason}); open the page without it") from None
+    state: Link = read_link(Link, link, "distributions")
     figures_of(state)
     return Seat(state)

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass as message
 from torch import Tensor
 
 from ganforge.diagnosis import read_trace
-from ganforge.errors import RecipeError
+from ganforge.errors import GanforgeError, RecipeError
 from ganforge.io.folder import RunFolder
 from ganforge.lab.frames import frame
 from ganforge.lab.instruments import Room
@@ -203,16 +203,28 @@ class Seat:
             return []
         self.seen = traces
         names, arrays, shown = listed(self.room.runs), dict[str, Tensor](), dict[str, Any]()
+        problem = ""
         for which, name in (("run", self.link.run), ("other", self.link.other)):
             if name in names and self.room.runs is not None:
-                shown[which] = curves(self.room.runs / str(name))
+                try:
+                    shown[which] = curves(self.room.runs / str(name))
+                except GanforgeError as error:
+                    problem = str(error)
+                    continue
                 grids = shown[which]["grids"]
                 at = max((g for g in grids if self.link.at is None or g <= self.link.at), default=None)
                 shown[which]["at"] = at
                 if at is not None:
                     arrays[which] = picture(RunFolder(self.room.runs / str(name)).sample(at))
-        header = {"link": asdict(self.link), "runs": names, "shown": shown, "working": WORKSHOP.busy,
-                  "words": WORKSHOP.words, "own": WORKSHOP.run.name if WORKSHOP.run is not None else None}  # fmt: skip
+        header = {
+            "link": asdict(self.link),
+            "runs": names,
+            "shown": shown,
+            "problem": problem,
+            "working": WORKSHOP.busy,
+            "words": WORKSHOP.words,
+            "own": WORKSHOP.run.name if WORKSHOP.run is not None else None,
+        }
         return [frame(header, arrays)]
 
     def close(self) -> None:

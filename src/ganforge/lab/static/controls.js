@@ -149,8 +149,8 @@ export class Controls {
     const discriminator = Object.keys(this.catalogue.discriminator.choices[this.values["discriminator.name"]].keys).filter((k) => k !== "hidden");
     return [
       this.group("data", "Data", [...this.section("data", "samples", ["held_out", "count", "rows"]), this.values["data.source"] === "sketch" ? this.sketch() : null]),
-      this.group("objective", "Objective and penalties", [...this.section("objective", "objective"), ...this.many("penalties", "penalties", "add a penalty …"),
-        ...this.many("augment", "augmentation", "add instance noise …"), ...this.many("terms", "generator's terms", "add a term …")]),
+      this.group("objective", "Objective and penalties", [...this.section("objective", "objective"), ...this.many("penalties", "penalties", "add …"),
+        ...this.many("augment", "augmentation", "add …"), ...this.many("terms", "generator's terms", "add …")]),
       this.group("players", "Learning", [
         el("h4", {}, "Generator"), ...this.section("optimizer.generator", "optimiser", ["eps"]), el("h4", {}, "Discriminator"), ...this.section("optimizer.discriminator", "optimiser", ["eps"]),
         el("h4", {}, "A round"), ...["train.d_steps", "train.g_steps", "game.unroll", "game.pack", "game.top_k", "game.fakes", "train.clip", "ema.half_life"].map((k) => this.key(k))]),

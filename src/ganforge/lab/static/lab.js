@@ -38,6 +38,7 @@ function draw() {
 
 function connect(link) {
   received = 0;
+  let opened = false;
   lab.socket?.close();
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/socket`);
   lab.socket = socket;
@@ -53,7 +54,12 @@ function connect(link) {
     if (typeof data === "string") {
       const message = JSON.parse(data);
       if (message.kind === "closed" || message.kind === "failed") parting = message.text;
-      else mounted?.onWords(message);
+      else if (message.kind === "refused" && !opened) { // a link that holds nothing: what there is without one, and why
+        opened = true;
+        lab.banner(`${message.text}. Here is what opens without a link.`, el("button", { type: "button", onclick: () => lab.banner("") }, "Close"));
+        lab.send({ kind: "open", instrument: lab.name, link: {} });
+      }
+      else { opened ||= message.opened === true; mounted?.onWords(message); }
       return;
     }
     received += 1;
@@ -71,17 +77,23 @@ function connect(link) {
   };
 }
 
+const object = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
+const known = (name) => (Object.hasOwn(lab.instruments, name ?? "") ? name : Object.keys(lab.instruments)[0]);
+
 async function open(name, state) {
   lab.name = name;
   mounted?.unmount?.();
   mounted = null;
-  for (const tab of $("tabs").children) tab.setAttribute("aria-current", tab.dataset.name === name ? "page" : "false");
+  for (const tab of $("tabs").children) {
+    tab.setAttribute("aria-current", tab.dataset.name === name ? "page" : "false");
+    if (tab.dataset.name === name) $("tabs").scrollLeft = tab.offsetLeft - $("tabs").offsetLeft - 24;
+  }
   const { mount } = await import(`./instruments/${name}.js`);
   $("main").replaceChildren();
-  mounted = mount($("main"), lab, state?.view || {});
+  mounted = mount($("main"), lab, object(state?.view));
   window.lab = lab; // for a curious reader's console
   lab.mounted = mounted;
-  connect(state?.link);
+  connect(object(state?.link));
 }
 
 lab.open = (name, state) => { history.pushState(null, "", `#${name}`); open(name, state); };
@@ -115,7 +127,7 @@ document.addEventListener("click", (event) => event.detail > 0 && event.target.c
 document.addEventListener("visibilitychange", () => lab.send({ kind: "hide", on: document.hidden }));
 addEventListener("popstate", () => {
   const [name, state] = readAddress();
-  open(name in lab.instruments ? name : "game", state);
+  open(known(name), state);
 });
 $("theme").onclick = () => theme(dark() ? "light" : "dark");
 $("help").onclick = showKeys;
@@ -141,7 +153,7 @@ try {
       return tab;
     }),
   );
-  await open(name in lab.instruments ? name : Object.keys(lab.instruments)[0], state);
+  await open(known(name), state);
 } catch (error) {
   lab.banner(`The lab could not start (${error.message}). Reload the page.`);
 }

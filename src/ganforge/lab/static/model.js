@@ -9,7 +9,7 @@ const AT_WORK = [[0], [1, 2], [3, 4], [5], []]; // which of them a stage of an u
 
 export class Model {
   constructor() {
-    this.canvas = el("canvas", { class: "model", role: "img", "aria-label": "The model graph" });
+    this.canvas = el("canvas", { class: "model-graph", role: "img", "aria-label": "The model graph" });
     this.words = el("p", { class: "note", id: "model-words" });
     this.button = el("button", { type: "button", id: "morph", onclick: () => this.morph() }, "Show G at work");
     this.canvas.addEventListener("pointermove", (event) => { if (this.over(event, 1) && !this.morphing) this.morph(); });
@@ -55,7 +55,7 @@ export class Model {
     this.s = width / (across + (across - 1) * 0.3);
     const tall = this.s + 44;
     this.places = NODES.map((_, k) => ({ x: (k % across) * this.s * 1.3, y: 18 + Math.floor(k / across) * tall, row: Math.floor(k / across) }));
-    return rows * tall + 20;
+    return (rows - 1) * tall + 18 + this.s + 26;
   }
 
   paint() {

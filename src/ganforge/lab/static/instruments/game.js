@@ -18,7 +18,8 @@ const RIVALS = [
 ];
 
 export function mount(root, lab, view) {
-  const layers = new Set(view.layers || ["real", "fakes", "heat", "level", "arrows"]);
+  const asked = Array.isArray(view.layers) ? view.layers.filter((name) => LAYERS.some(([known]) => known === name)) : null;
+  const layers = new Set(asked || ["real", "fakes", "heat", "level", "arrows"]);
   let state = null;
   let charts = [[], []];
   let frames = [];
@@ -85,7 +86,8 @@ export function mount(root, lab, view) {
     new Chart({ title: "Gradient norms", about: "Of all weights, before clipping", series: [["gradient_norm_discriminator", "D"], ["gradient_norm_generator", "G"]] }),
     new Chart({ title: "Modes found", about: "By 2,500 fakes, each within three deviations of a mode; 20 make it found", series: [["modes", "modes"]] }),
     new Chart({ title: "High quality", about: "Share of 2,500 fakes within three deviations of a mode; the data's own is .989", series: [["quality", "share"]], range: [0, 1] }),
-    new Chart({ title: "JSD and KL", about: "Jensen-Shannon divergence, and Kullback-Leibler of the data from the fakes, in nats: 10,000 samples of each counted in 24 × 24 cells and one outside, for KL half a sample more in each; dots: the JSD of two drawings of the data", series: [["jsd", "JSD"], ["kl", "KL"]], floor: "jsd" }),
+    new Chart({ title: "JSD", about: "Jensen-Shannon divergence in nats, 10,000 samples of each counted in 24 × 24 cells and one outside; dots: what two drawings of the data differ by", series: [["jsd", "nats"]], floor: "jsd" }),
+    new Chart({ title: "KL", about: "Kullback-Leibler divergence of the data from the fakes in nats, of the same counts with half a sample more in each cell", series: [["kl", "nats"]] }),
     new Chart({ title: "Wasserstein", about: "W1 of 128 against 128, exact; sliced of 2,500; dots: W1 of two drawings of the data", series: [["w1", "W1"], ["sliced", "sliced"]], floor: "w1" }),
     new Chart({ title: "What D sees", about: "The stated game's payoff at this D, and at the best D that is constant on each cell", series: [["payoff", "this D"], ["best_payoff", "best D"]] }),
   ];

@@ -4,6 +4,7 @@ import { el, writeAddress } from "../base.js";
 import { palette, sharp } from "../paint.js";
 import { short } from "../charts.js";
 import { titled } from "../controls.js";
+import { even } from "../parts.js";
 import { takeaway } from "../takeaway.js";
 
 const MEASURES = { jsd: "Jensen-Shannon", kl: "KL(p‖q)", reverse_kl: "KL(q‖p)", total_variation: "total variation", pearson_chi2: "Pearson χ²(p‖q)",
@@ -29,7 +30,7 @@ export function mount(root, lab) {
     el("section", { class: "card" }, el("h3", {}, "The generator’s loss"), el("div", { class: "row" }, el("label", { for: "objective" }, "objective"), choice),
       el("figure", {}, el("figcaption", { class: "note" }, "loss over the logit of a fake (left: D calls it fake)"), loss),
       el("figure", {}, el("figcaption", { class: "note" }, "its slope: where it is 0, the generator learns nothing"), slope), texts),
-    el("section", { class: "card" }, el("h3", {}, "Two distributions"), el("p", { class: "note" }, "Drag the bars: blue is the data p, orange the generator q. Arrow keys move between bars and change them; x switches p and q. They are divided by their sums."), bars, problem, table, el("h4", {}, "Worked out, place by place"), worked, take.node)));
+    el("div", { class: "left-over" }, el("section", { class: "card" }, el("h3", {}, "Two distributions"), el("p", { class: "note" }, "Drag the bars: blue is the data p, orange the generator q. Arrow keys move between bars and change them; x switches p and q. They are divided by their sums."), bars, problem, table, el("h4", {}, "Worked out, place by place"), worked), take.node)));
 
   const tell = (change) => state && lab.send({ kind: "weigh", ...state.link, ...change });
 
@@ -56,7 +57,11 @@ export function mount(root, lab) {
     context.textAlign = "center";
     for (const v of [-6, -3, 0, 3, 6]) context.fillText(String(v), x(v), height - 4);
     context.textAlign = "right";
-    for (const v of [low * 0.92, high * 0.92]) context.fillText(Number(v.toPrecision(2)), 44, y(v) + 4);
+    for (const v of even([low, high], 4)) context.fillText(Number(v.toPrecision(3)), 44, y(v) + 4);
+    context.save();
+    context.beginPath();
+    context.rect(48, 4, width - 56, height - 22);
+    context.clip();
     for (const name of [...Object.keys(objectives), state.link.objective]) {
       const mine = name === state.link.objective;
       context.strokeStyle = mine ? colours.fake : colours.soft;
@@ -66,6 +71,7 @@ export function mount(root, lab) {
       objectives[name][key].forEach((v, i) => { const place = [x(logit[i]), Math.max(-50, Math.min(height + 50, y(v ?? 99)))]; i ? context.lineTo(...place) : context.moveTo(...place); });
       context.stroke();
     }
+    context.restore();
     context.globalAlpha = 1;
     canvas.setAttribute("aria-label", `${label} of ${titled(state.link.objective)}: ${short(own[0])} at -6, ${short(own[(own.length - 1) / 2])} at 0, ${short(own.at(-1))} at 6`);
   }

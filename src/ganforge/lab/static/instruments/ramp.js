@@ -32,7 +32,7 @@ export function mount(root, lab) {
     about: "The recipes are those of both games with the generators free; here the discriminators learn alone first." });
   const single = (what) => () => lab.send({ kind: "step", what });
   const steps = el("span", { class: "joined" }, ...[["discriminator", "D", "d"], ["generator", "G", "g"], ["both", "D + G", "b"]].map(([what, label, key]) => el("button", { type: "button", id: `step-${key}`, title: `One update (${key})`, "aria-label": what === "both" ? "Step both" : `Step the ${what}`, onclick: single(what) }, label)));
-  const speed = select({ id: "speed", label: "speed", options: [["6", "6 rounds a second"], ["60", "60"], ["300", "300"]], change: (v) => lab.send({ kind: "pace", rounds: Number(v) }) });
+  const speed = select({ id: "speed", label: "speed", options: [["6", "6 rounds/s"], ["60", "60 rounds/s"], ["300", "300 rounds/s"]], change: (v) => lab.send({ kind: "pace", rounds: Number(v) }) });
   root.append(el("div", { class: "bench lab-two" },
     el("section", { class: "card" }, el("h3", {}, "A classifier, D(x)"), captions[0], boards.vanilla, el("h3", {}, "A critic of slope at most 1"), captions[1], boards.critic,
       el("div", { class: "transport" }, go, steps, back, el("span", { class: "count" }, el("output", { id: "rounds", class: "rounds" }, "0"), " rounds")), told, problem),

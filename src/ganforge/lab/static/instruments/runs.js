@@ -82,7 +82,12 @@ export function mount(root, lab) {
   async function paint(which, bytes) {
     const canvas = pictures[which];
     if (!bytes?.length) { canvas.width = canvas.height = 1; return; }
-    const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    let image = null;
+    try { image = await createImageBitmap(new Blob([bytes], { type: "image/png" })); } catch {
+      canvas.width = canvas.height = 1;
+      names[which].textContent += " – this grid’s file is broken";
+      return;
+    }
     [canvas.width, canvas.height] = [image.width, image.height];
     canvas.getContext("2d").drawImage(image, 0, 0);
     image.close();
@@ -99,6 +104,7 @@ export function mount(root, lab) {
     onTheme: draw,
     onFrame(h, a) {
       header = h;
+      if (h.problem) { problem.textContent = h.problem; problem.hidden = false; }
       const mine = h.shown.run, beside = h.shown.other;
       options(run.input, [["", h.runs.length ? "choose one" : "none yet"], ...h.runs.map((n) => [n, n])]);
       options(other.input, [["", "nothing"], ...h.runs.filter((n) => n !== h.link.run).map((n) => [n, n])]);

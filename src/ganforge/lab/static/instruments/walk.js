@@ -82,13 +82,13 @@ export function mount(root, lab) {
     along.forEach((s, i) => s.set(link.along[i] || 0));
   }
   root.append(el("div", { class: "bench lab-two" },
-    el("section", { class: "card" },
+    el("div", { class: "left-over" }, el("section", { class: "card" },
       el("h3", {}, "From A to B"), el("div", { class: "transport scrubber" }, play, t.node),
       el("div", { class: "samples" }, el("figure", {}, here.lerp, el("figcaption", { class: "note" }, "straight line (lerp)")), el("figure", {}, here.slerp, el("figcaption", { class: "note" }, "turn (slerp)"))),
-      figure(strip.lerp, "Straight line, t = 0 … 1"), figure(strip.slerp, "Turn"), told, problem),
+      figure(strip.lerp, "Straight line, t = 0 … 1"), figure(strip.slerp, "Turn"), told, problem), ways),
     el("section", { class: "left-over" },
       el("section", { class: "card prose" }, el("h3", {}, "Latent walk"), el("p", {}, "A code is a vector of Gaussian numbers, and all of them are about equally long. The straight line between two passes through shorter ones, which the generator was never trained on; the turn keeps the length."), el("p", { class: "note", id: "make" })),
-      el("section", { class: "card" }, run.node, label.node, size.node, ...codes.map((c) => c.node), speed.node, el("div", { class: "buttons" }, other)), ways,
+      el("section", { class: "card" }, run.node, label.node, size.node, ...codes.map((c) => c.node), speed.node, el("div", { class: "buttons" }, other)),
       el("section", { class: "card" }, figure(chart, "Length of the code on the way", chartKey), table.node),
       el("section", { class: "card" }, figure(grid, "Between four codes", el("span", { class: "note" }, "A upper left, B upper right, C, D below"))), take.node)));
 
