@@ -35,7 +35,9 @@ def test_results_come_in_order_from_other_processes() -> None:
     before = children()
     found = list(by_processes(work, 40, 3))
     assert [number for number, _, _ in found] == list(range(40))
-    assert len({process for _, process, _ in found} - {os.getpid()}) == 3
+    processes = {process for _, process, _ in found}
+    assert os.getpid() not in processes
+    assert 2 <= len(processes) <= 3  # on a busy machine one may come too late for any work
     assert all(len(content) == 100_000 for _, _, content in found)
     assert children() == before
 
