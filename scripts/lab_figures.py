@@ -147,7 +147,7 @@ def two(browser: Browser, address: str) -> None:
     page.click("#compare")
     until(page, "document.querySelectorAll('canvas.plane').length === 2")
     played(page, 900)
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("scrollTo(0, 0); document.querySelector('.right').scrollTop = 0")
     taken(page, "two-games")
     page.close()
 
@@ -219,14 +219,14 @@ def walk(browser: Browser, address: str) -> None:
 
 
 def directions(browser: Browser, address: str) -> None:
-    """A run with directions, moved along the last of them; where there is such a run."""
+    """A run with directions, moved along the first of them; where there is such a run."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme="light")
     page.goto(f"{address}#walk")
     until(page, "window.lab?.mounted?.state?.()?.directions !== undefined")
-    if count := page.evaluate("lab.mounted.state().directions.length"):
-        page.evaluate(f"(() => {{ const s = document.querySelector('#along-{count - 1}'); s.value = 3; "
+    if page.evaluate("lab.mounted.state().directions.length"):
+        page.evaluate("(() => { const s = document.querySelector('#along-0'); s.value = 3; "
                       "s.dispatchEvent(new Event('input')); })()")  # fmt: skip
-        until(page, f"lab.mounted.link().along[{count - 1}] === 3")
+        until(page, "lab.mounted.frame()?.header.link.along[0] === 3")
         time.sleep(0.5)
         taken(page, "walk-directions")
     page.close()

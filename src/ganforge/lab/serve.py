@@ -43,12 +43,12 @@ def serve(*, host: str, port: int, runs: Path | None, token: str | None) -> None
     listening = bound(host, port)
     name = f"[{host}]" if ":" in host else host
     address = f"http://{name}:{listening.getsockname()[1]}/" + (f"?token={token}" if token else "")
+    server = uvicorn.Server(configured(Door(token=token, hosts=LOOPBACK if private else ()), runs))
     print(f"the lab is open at {address}", file=sys.stderr, flush=True)
     print("Ctrl-C closes it", file=sys.stderr, flush=True)
-    door = Door(token=token, hosts=LOOPBACK if private else ())
     signal.signal(signal.SIGINT, signal.default_int_handler)  # uvicorn raises it again once all is closed
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(configured(door, runs)).run(sockets=[listening])
+        server.run(sockets=[listening])
     print("closed", file=sys.stderr)
 
 
