@@ -10,6 +10,7 @@ from ganforge.evaluate import verdict
 from ganforge.features import extractor
 from ganforge.figures import METRICS
 from ganforge.published import PUBLISHED, asked, by_name
+from ganforge.view import warnings
 
 NOTHING = {"extractor": None, "resize": None, "split": None, "samples": None}
 
@@ -71,3 +72,15 @@ def test_more_fakes_than_reals_are_taken_and_counted() -> None:
     assert record["published"] == {"fid50k_full": record["figures"]["frechet_distance"]}
     with pytest.raises(DataError, match="fid50k_full takes 501 generated images, and digits has 500: make more"):
         verdict(Album(Source("digits", Array(digits))), few, judge, fakes=501, **how)
+
+
+def record(**figures: float | None) -> dict[str, object]:
+    return {"split": "test", "samples": 9000, "real_samples": 2000, "features": 2048, "figures": figures}
+
+
+def test_too_few_samples_for_a_covariance_or_a_subset_are_a_sentence() -> None:
+    (said,) = warnings(record(frechet_distance=1.0))
+    assert said.startswith("note: 2,000 samples of 2,048 features leave the covariances singular")
+    *_, said = warnings(record(kernel_subsets=None) | {"real_samples": 900})
+    assert said == "note: subsets of 1,000 can't be drawn from 900 samples: judge more, or take kernel_distance"
+    assert list(warnings(record(recall=0.5))) == []

@@ -70,6 +70,11 @@ class Crowd:
         """How many samples."""
         return self.known.count if self.known else len(self.features)
 
+    @property
+    def dims(self) -> int:
+        """How many features a sample has."""
+        return len(self.known.mean) if self.known else self.features.shape[1]
+
     @cached_property
     def statistics(self) -> GaussianStatistics:
         """Mean and covariance."""

@@ -140,6 +140,7 @@ class Standard:
             "cached": self.cached,
             "samples": fake.count,
             "real_samples": self.real.count,
+            "features": self.real.dims,
             "seeds": f"0-{fake.count - 1}",
             "figures": found,
             **({"intervals": spans, "bootstrap": bootstrap} if bootstrap else {}),

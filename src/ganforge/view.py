@@ -225,9 +225,17 @@ def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, ima
 def warnings(record: Mapping[str, Any]) -> Iterator[str]:
     """What a reader should hold against the figures."""
     if record["split"] != "test":
-        yield "note: there is no test split; these real images chose the checkpoint or trained it, so figures flatter"
-    if record["samples"] < FEW:
-        yield f"note: {record['samples']} images are few; distances are biased upwards and the rest is rough"
+        yield "note: these aren't test images; they chose the checkpoint or trained it, so figures flatter"
+    least, dims = min(record["samples"], record.get("real_samples", record["samples"])), record.get("features", 0)
+    if least < FEW:
+        yield f"note: {least} images are few; distances are biased upwards and the rest is rough"
+    if least <= dims and record["figures"].get("frechet_distance") is not None:
+        yield (
+            f"note: {least:,} samples of {dims:,} features leave the covariances singular, and the Fréchet distance "
+            f"too large by much of itself: judge more than {dims:,}, or read kernel_distance, which has no such bias"
+        )
+    if record["figures"].get("kernel_subsets", 0) is None:
+        yield f"note: subsets of 1,000 can't be drawn from {least:,} samples: judge more, or take kernel_distance"
 
 
 def number(figures: Mapping[str, Any], name: str) -> str:
