@@ -155,7 +155,6 @@ def test_the_fastest_way_is_taken_if_it_is_worth_it(
     tiny_recipe: Recipe, monkeypatch: Any, seconds: dict[Any, float], best: str
 ) -> None:
     monkeypatch.setattr(arithmetic, "halves", lambda device: True)
-    monkeypatch.setattr(tuning, "halves", lambda device: True)
     plan = build(override(tiny_recipe, ["speed.precision=auto"]))
     assert tuning.choices(plan) == {"precision": ["float32", "bf16"]}
     said: list[str] = []

@@ -48,9 +48,10 @@ def check_speed(speed: Speed, device: torch.device, *, twice: list[str]) -> list
 def at_work(speed: Speed, device: torch.device) -> Iterator[None]:
     """Within it torch computes as a recipe says; outside, as the caller had it.
 
-    bf16 is automatic mixed precision: products of matrices and convolutions in bfloat16, weights, optimisers, losses
-    and what is differentiated twice in float32. tf32 lets an NVIDIA GPU round the factors of float32 products to 10
-    bits; float32 doesn't, not even in convolutions, where torch would by default.
+    bf16 is automatic mixed precision: products of matrices and convolutions in bfloat16; weights, optimisers and losses
+    in float32. Of penalties, those with a pass of their own run it in float32; R1 and R2 take the slope of the pass
+    that the loss has, and square and sum it in float32. tf32 lets an NVIDIA GPU round the factors of float32 products
+    to 10 bits; float32 doesn't, not even in convolutions, where torch would by default.
 
     Raises:
         RecipeError: if something is still to be chosen.

@@ -269,6 +269,14 @@ class Trial:
     batch: Batch
     position: int = 0
 
+    @classmethod
+    def of(cls, plan: Plan) -> "Trial":
+        """Batches of the plan's size, for its data and labels."""
+        size, device = plan.training.batch, plan.device
+        blank = torch.zeros(size, *plan.source.shape, device=device)
+        y = None if plan.labels is None else plan.labels.condition.blank(size, device)
+        return cls(Batch(blank, torch.zeros(size, dtype=torch.int64, device=device), y))
+
     def next(self) -> Batch:
         """The same blank batch."""
         return self.batch
@@ -280,10 +288,7 @@ def largest_batch(plan: Plan) -> int | None:
     while size >= 2:
         smaller = replace(plan, training=replace(plan.training, batch=size, accumulate=1))
         try:
-            blank = torch.zeros(size, *plan.source.shape, device=plan.device)
-            index = torch.zeros(size, dtype=torch.int64, device=plan.device)
-            y = None if plan.labels is None else plan.labels.condition.blank(size, plan.device)
-            play_round(smaller, TrainState.start(smaller), Trial(Batch(blank, index, y)))
+            play_round(smaller, TrainState.start(smaller), Trial.of(smaller))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise

@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 
-from ganforge.arithmetic import at_work, compiled, halves
-from ganforge.batch import Batch
+from ganforge.arithmetic import at_work, check_speed, compiled
 from ganforge.plan import Plan, twice_differentiated
 from ganforge.settings import Speed
 from ganforge.state import TrainState
@@ -26,17 +25,20 @@ Say = Callable[[str], object]
 
 def choices(plan: Plan) -> dict[str, list[Any]]:
     """For each key that is `auto`, the values that can be had here, torch's own first."""
-    found: dict[str, list[Any]] = {}
-    if plan.speed.threads == "auto":
-        most = torch.get_num_threads()
-        found["threads"] = sorted({most, 1}, reverse=True) if plan.device.type == "cpu" else [0]
-    if plan.speed.precision == "auto":
-        cuda = ["tf32"] if plan.device.type == "cuda" else []
-        found["precision"] = ["float32", *cuda, *(["bf16"] if halves(plan.device) else [])]
-    if plan.speed.compile == "auto":
-        fits = plan.device.type == "cuda" and not twice_differentiated(plan)
-        found["compile"] = [False, *([True] if fits else [])]
-    return found
+    on_cpu = plan.device.type == "cpu"
+    values: dict[str, list[Any]] = {
+        "threads": sorted({torch.get_num_threads(), 1}, reverse=True) if on_cpu else [0],
+        "precision": ["float32", "tf32", "bf16"],
+        "compile": [False] if on_cpu else [False, True],  # on a CPU it takes longer than it gives
+    }
+    twice = twice_differentiated(plan)
+
+    def can_be_had(key: str, value: Any) -> bool:
+        rules = check_speed(replace(plan.speed, **{key: value}), plan.device, twice=twice)
+        return not any(broken() for broken, _ in rules)
+
+    left = [key for key in values if getattr(plan.speed, key) == "auto"]
+    return {key: [value for value in values[key] if can_be_had(key, value)] for key in left}
 
 
 def tuned(plan: Plan, say: Say = lambda words: None, clock: Callable[[], float] = time.perf_counter) -> Plan:
@@ -60,7 +62,7 @@ def tuned(plan: Plan, say: Say = lambda words: None, clock: Callable[[], float] 
 
 
 def timed(plan: Plan, ways: dict[Any, Speed], clock: Callable[[], float]) -> dict[Any, list[float]]:
-    """Seconds a round of each way, taken in turns after one to warm up."""
+    """Seconds a round of each way, taken in turns after two to warm up."""
     games = {value: Game(with_speed(plan, speed)) for value, speed in ways.items()}
     for game in games.values():
         for _ in range(2):  # the first step makes the optimisers' moments
@@ -81,10 +83,7 @@ class Game:
     """A game on blank batches."""
 
     def __init__(self, plan: Plan) -> None:
-        y = None if plan.labels is None else plan.labels.condition.blank(plan.training.batch, plan.device)
-        blank = torch.zeros(plan.training.batch, *plan.source.shape, device=plan.device)
-        index = torch.zeros(plan.training.batch, dtype=torch.int64, device=plan.device)
-        self.plan, self.state, self.batches = plan, TrainState.start(plan), Trial(Batch(blank, index, y))
+        self.plan, self.state, self.batches = plan, TrainState.start(plan), Trial.of(plan)
         compiled(self.state.players, plan.speed, plan.device)
 
     def round(self) -> None:
