@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,17 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--n
 START = "from ganforge.cli import main; import sys; sys.argv = ['ganforge', 'lab', '--port', '0']; main()"
 
 
-def looks(name: str) -> list[tuple[str, int, int, str]]:
-    """A picture's names, sizes and colour schemes."""
-    return [(name, 1280, 900, "light"), (f"{name}-dark", 1280, 900, "dark"), (f"{name}-phone", 360, 760, "light")]
+SIZES = (("", 1280, 900, "light"), ("-dark", 1280, 900, "dark"), ("-phone", 360, 760, "light"))
+"""What is added to a picture's name, the window's size, and the colour scheme."""
+
+
+def looks(browser: Browser, address: str, kind: str) -> Iterator[tuple[str, str, Page]]:
+    """An instrument in each of these: the picture's name, the scheme, and the page, which is closed after its turn."""
+    for more, width, height, scheme in SIZES:
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(f"{address}#{kind}")
+        yield kind + more, scheme, page
+        page.close()
 
 
 def main() -> None:
@@ -154,68 +163,53 @@ def two(browser: Browser, address: str) -> None:
 
 def losses(browser: Browser, address: str) -> None:
     """Losses and divergences."""
-    for name, width, height, scheme in looks("losses"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(f"{address}#losses")
+    for name, _, page in looks(browser, address, "losses"):
         until(page, "window.lab?.mounted?.state?.()?.measures !== undefined")
         page.select_option("#objective", "minimax")
         time.sleep(0.6)
         taken(page, name)
-        page.close()
 
 
 def ramp(browser: Browser, address: str) -> None:
     """One generator half-way home, the other where it was; also in the dark and on a phone."""
-    for name, width, height, scheme in looks("ramp"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(f"{address}#ramp")
+    for name, _, page in looks(browser, address, "ramp"):
         until(page, "window.lab?.mounted?.frame?.()?.header.warmed >= 120")
         page.click("#go")
         until(page, "lab.mounted.frame().header.rounds >= 90")
         page.click("#go")
         time.sleep(0.4)
         taken(page, name)
-        page.close()
 
 
 def simulator(browser: Browser, address: str) -> None:
     """A discriminator that is much too fast."""
-    for name, width, height, scheme in looks("simulator"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(f"{address}#simulator")
+    for name, _, page in looks(browser, address, "simulator"):
         until(page, "window.lab?.mounted?.frame?.()?.header.done")
         page.evaluate("lab.send({kind: 'simulate', ...lab.mounted.state().link, d_lr: 0.01})")
         until(page, "lab.mounted.frame().header.link.d_lr === 0.01 && lab.mounted.frame().header.done")
         time.sleep(0.4)
         taken(page, name)
-        page.close()
 
 
 def collapse(browser: Browser, address: str) -> None:
     """Eight modes: without packing in the dark, with packing of two in the light."""
-    for name, width, height, scheme in looks("collapse"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(f"{address}#collapse")
+    for name, scheme, page in looks(browser, address, "collapse"):
         until(page, "window.lab?.mounted?.state?.()?.link !== undefined")
         pressure = int(scheme == "light")
         page.evaluate(f"lab.send({{kind: 'press', ...lab.mounted.state().link, pressure: {pressure}}})")
         until(page, f"lab.mounted.frame()?.header.link.pressure === {pressure} && lab.mounted.frame().header.done")
         time.sleep(0.4)
         taken(page, name)
-        page.close()
 
 
 def walk(browser: Browser, address: str) -> None:
     """Between two codes of the digits that the lab learns itself."""
-    for name, width, height, scheme in looks("walk"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(f"{address}#walk")
+    for name, _, page in looks(browser, address, "walk"):
         until(page, "window.lab?.mounted?.frame?.()?.header.lesson !== undefined")
         page.evaluate("lab.send({kind: 'go', ...lab.mounted.link(), run: '', label: null})")
         until(page, "lab.mounted.frame().header.lesson === 1", 120)
         time.sleep(0.4)
         taken(page, name)
-        page.close()
 
 
 def directions(browser: Browser, address: str) -> None:
@@ -234,14 +228,11 @@ def directions(browser: Browser, address: str) -> None:
 
 def folder(browser: Browser, address: str) -> None:
     """A run of the folder."""
-    for name, width, height, scheme in looks("runs"):
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
-        page.goto(f"{address}#runs")
+    for name, _, page in looks(browser, address, "runs"):
         until(page, "window.lab?.mounted?.frame?.()?.header.shown.run !== undefined")
         until(page, "document.querySelector('#grid-run').width > 1")
         time.sleep(0.4)
         taken(page, name)
-        page.close()
 
 
 if __name__ == "__main__":
