@@ -215,6 +215,7 @@ def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(op
     at.page.keyboard.press(" ")
     at.until("lab.mounted.frame().header.link.t > 0.4")
     at.page.keyboard.press(" ")
+    at.until("Math.abs(lab.mounted.state().link.t - Number(t.value)) < 1e-9")  # what was asked for last is answered
     again = opened("walk", "window.lab?.mounted?.frame?.()?.header.name", at.page.url)
     assert again.state["link"] == at.state["link"]
 
@@ -241,3 +242,38 @@ def test_a_folder_of_runs_is_listed_shown_and_begun_from_the_page(opened: Callab
     assert at.page.inner_text("#words") == "mine has ended."
     assert RunFolder(folder / "mine").latest() is not None
     assert not at.page.is_disabled("#resume")
+    remedy = "optimizer.discriminator.lr=1e-5"
+    RunFolder(folder / "mine").append("findings", {"images": 9, "finding": "x", "text": "", "remedy": remedy})
+    at.page.click("#findings button")
+    at.until(f"{mine}?.name === 'mine_treated_1' && {mine}.images.length > 0", 60)
+    assert at.state["link"]["other"] == "mine"
+    assert "lr = 1e-05" in (folder / "mine_treated_1" / "recipe.toml").read_text()
+    at.page.click("#stop")
+    at.until("!lab.mounted.frame().header.working", 60)
+
+
+def test_a_finger_drags_a_bump(opened: Callable[..., Visit]) -> None:
+    at = opened("ramp", "window.lab?.mounted?.frame?.()?.header.vanilla")
+    pad = at.page.locator("#critic").bounding_box()
+    assert pad is not None
+    places = [pad["x"] + 40 + (place + 5) / 10 * (pad["width"] - 48) for place in (2.0, 1.6, 1.0)]
+    finger = at.context.new_cdp_session(at.page)
+    for kind, place in zip(("touchStart", "touchMove", "touchMove"), places, strict=True):
+        at_place = {"x": place, "y": pad["y"] + 200}
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [at_place]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    at.until("lab.mounted.state().link.fake === 1 && lab.mounted.frame().header.vanilla.fake === 1")
+
+
+@pytest.mark.parametrize("name", ["game", "simulator", "collapse", "ramp", "walk", "losses", "runs"])
+def test_a_large_screen_is_used_and_lines_stay_readable(opened: Callable[..., Visit], address: str, name: str) -> None:
+    at = opened(name, "window.lab?.mounted?.state?.()")
+    at.page.set_viewport_size({"width": 2560, "height": 1440})
+    assert at.page.evaluate("document.documentElement.scrollWidth") <= 2560
+    drawn = "Math.max(...[...document.querySelectorAll('canvas')].map((n) => n.getBoundingClientRect().width))"
+    assert at.page.evaluate(drawn) >= 500
+    wide = at.page.evaluate(
+        """[...document.querySelectorAll("p")].filter((n) => n.offsetParent)
+        .map((n) => n.clientWidth / parseFloat(getComputedStyle(n).fontSize))"""
+    )
+    assert max(wide) <= 50  # em: about a hundred characters

@@ -16,8 +16,8 @@ from ganforge.lab import workshop
 from ganforge.lab.frames import read_frame
 from ganforge.lab.instruments import Room, runs
 from ganforge.lab.messages import message_of
-from ganforge.recipe import Recipe
-from ganforge.run import begin
+from ganforge.recipe import Recipe, load_recipe, override
+from ganforge.run import begin, read_recipe
 
 
 @pytest.fixture
@@ -101,6 +101,30 @@ def test_one_run_is_trained_at_a_time_stopped_and_resumed(tmp_path: Path, shop: 
         assert shop.busy, shop.words
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_remedy_is_tried_beside_the_run_that_it_is_for_and_only_one_that_was_proposed(
+    tmp_path: Path, shop: workshop.Workshop
+) -> None:
+    for _ in begin(load_recipe("points_ring_8"), tmp_path / "ill", command=["test"]).play(lambda: True):
+        pass
+    RunFolder(tmp_path / "ill").append("findings", {"images": 9, "finding": "x", "text": "", "remedy": "train.seed=7"})
+    seat = runs.open_seat({"run": "ill"}, Room(tmp_path))
+    for remedy in ("train.seed=8", "", "--out=/tmp/x"):
+        with pytest.raises(RecipeError, match="never proposed"):
+            say(seat, kind="treat", run="ill", remedy=remedy)
+    (state,) = say(seat, kind="treat", run="ill", remedy="train.seed=7")
+    assert state["link"] == {"run": "ill_treated_1", "other": "ill", "at": None}
+    assert shop.process is not None
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "ill_treated_1" / "ticks.jsonl").exists():
+        assert shop.busy, shop.words
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    say(seat, kind="stop")
+    shop.process.wait(60)
+    made, old = read_recipe(RunFolder(tmp_path / "ill_treated_1")), read_recipe(RunFolder(tmp_path / "ill"))
+    assert made.sections == override(old, ["train.seed=7"]).sections
 
 
 @pytest.mark.parametrize(

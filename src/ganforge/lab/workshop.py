@@ -13,16 +13,19 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import IO
 
 from ganforge.data import TOYS
 from ganforge.errors import RecipeError
+from ganforge.io.folder import RunFolder
 from ganforge.recipe import load_recipe, recipe_names
 
 __all__ = ["NAME", "WORKSHOP", "Workshop", "offered"]
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,59}$"
+NAME_LENGTH = 60
+NAME = rf"^[A-Za-z0-9][A-Za-z0-9_.-]{{0,{NAME_LENGTH - 1}}}$"
 EMBEDDED = ("mnist", *TOYS)
 START = "from ganforge.cli import main; main()"
 
@@ -101,6 +104,20 @@ class Workshop:
         if (folder / name).exists():
             raise RecipeError(f"there is something called {name!r} already; resume it, or take another name")
         self.begin("train", [recipe, "--out", str(folder / name), "--device", "cpu"], folder / name)
+
+    def treat(self, run: Path, remedy: str) -> str:
+        """A new run of an old one's recipe with the change that the doctor proposed for it; gives its name.
+
+        Raises:
+            RecipeError: for a change that no finding of the run proposes.
+        """
+        proposed = {row.get("remedy") for row in RunFolder(run).records("findings")}
+        if not remedy or remedy not in proposed:
+            raise RecipeError(f"the doctor of {run.name} never proposed {remedy[:60]!r}; apply one of its findings")
+        stem = run.name[: NAME_LENGTH - 12]
+        name = next(made for n in count(1) if not (run.parent / (made := f"{stem}_treated_{n}")).exists())
+        self.begin("train", [str(run / "recipe.toml"), remedy, "--out", str(run.parent / name)], run.parent / name)
+        return name
 
     def resume(self, run: Path) -> None:
         """Go on with a run."""

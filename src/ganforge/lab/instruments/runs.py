@@ -68,6 +68,15 @@ class Resume:
 
 
 @message(frozen=True, kw_only=True, config=STRICT)
+class Treat:
+    """Train a run's recipe anew with what one of its findings proposes."""
+
+    kind: Literal["treat"]
+    run: Name
+    remedy: Name
+
+
+@message(frozen=True, kw_only=True, config=STRICT)
 class Stop:
     """Stop what was begun here."""
 
@@ -81,7 +90,9 @@ class Recipe:
     kind: Literal["recipe"]
 
 
-MESSAGES: dict[str, type] = {"recipe": Recipe, "look": Look, "train": Train, "resume": Resume, "stop": Stop}
+MESSAGES: dict[str, type] = {
+    "recipe": Recipe, "look": Look, "train": Train, "resume": Resume, "treat": Treat, "stop": Stop,
+}  # fmt: skip
 
 
 def listed(folder: Path | None) -> list[str]:
@@ -131,7 +142,7 @@ class Seat:
     looked: float = field(default=0.0, init=False)
 
     def receive(self, said: Any) -> list[dict[str, Any]]:
-        """Look elsewhere, begin, go on or stop; or give the recipe of what is looked at."""
+        """Look elsewhere, begin, go on, treat or stop; or give the recipe of what is looked at."""
         if said.kind == "recipe":
             name = self.there(self.link).run
             if name is None:
@@ -145,6 +156,9 @@ class Seat:
             self.link = Link(run=said.name, other=self.link.other)
         elif said.kind == "resume":
             WORKSHOP.resume(self.folder / str(self.there(Link(run=said.run)).run))
+        elif said.kind == "treat":
+            self.there(Link(run=said.run))
+            self.link = Link(run=WORKSHOP.treat(self.folder / said.run, said.remedy), other=said.run)
         else:
             WORKSHOP.stop()
         self.looked = 0.0

@@ -122,7 +122,7 @@ export function mount(root, lab) {
       names.other.textContent = beside ? `${beside.name}, at ${(beside.at || 0).toLocaleString("en")}` : "";
       otherBoard.hidden = !beside;
       paint("run", a.run); paint("other", a.other);
-      findings.replaceChildren(...(mine?.findings.length ? mine.findings.map((f) => el("li", {}, el("b", {}, f.name), el("span", { class: "note" }, f.text), f.remedy ? el("code", {}, f.remedy) : null)) : [el("li", {}, "Nothing so far.")]));
+      findings.replaceChildren(...(mine?.findings.length ? mine.findings.map((f) => el("li", {}, el("b", {}, f.name), el("span", { class: "note" }, f.text), ...(f.remedy ? [el("code", {}, f.remedy), el("button", { type: "button", class: "apply", disabled: h.working, title: `Train the recipe anew with ${f.remedy}, and compare`, "aria-label": `Train again with ${f.remedy}`, onclick: () => lab.send({ kind: "treat", run: mine.name, remedy: f.remedy }) }, "Train again with it")] : []))) : [el("li", {}, "Nothing so far.")]));
       words.textContent = h.words ? `${h.words}.` : "";
       start.disabled = h.working || !state?.folder;
       stop.disabled = !h.working;
