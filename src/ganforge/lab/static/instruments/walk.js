@@ -32,7 +32,9 @@ export function mount(root, lab) {
   const chart = el("canvas", { class: "curve short", role: "img", "aria-label": "Length of the code along both ways" });
   const chartKey = el("span");
   const problem = trouble();
-  const tell = throttled((change) => { if (!link) return; link = { ...link, ...change }; lab.send({ kind: "go", ...link }); }, 45);
+  let asked = 0, since = 0;  // answers that are on their way, and when the last was asked for
+  const say = throttled(() => { asked += 1; since = performance.now(); lab.send({ kind: "go", ...link }); }, 45);
+  const tell = (change) => { if (!link) return; link = { ...link, ...change }; say(); };
   const t = slider({ id: "t", label: "t, from A to B", min: 0, max: 1, step: 0.01, value: 0.5, live: true, say: (v) => v.toFixed(2), change: (v) => tell({ t: v }) });
   const size = slider({ id: "size", label: "size of the codes", min: 0, max: 1.5, step: 0.05, value: 1, live: true, say: (v) => `× ${v.toFixed(2)}`, change: (v) => tell({ size: v }), about: "below 1: truncation, typical samples and little variety" });
   const run = select({ id: "run", label: "generator", options: [["", "digits, learnt here"]], change: (v) => tell({ run: v, label: null, along: [] }) });
@@ -129,11 +131,13 @@ export function mount(root, lab) {
       draw();
     },
     onWords(message) {
+      asked = Math.max(0, asked - 1);
       if (message.kind === "refused") { problem.textContent = message.text; problem.hidden = false; link = state ? state.link : link; if (state) { run.set(link.run); label.set(link.label ?? ""); } return; }
       if (take.hears(message)) return;
       if (message.kind !== "state") return;
       problem.hidden = true;
       state = message;
+      if (asked && performance.now() - since < 1000) return;  // a later answer is on its way: no step back
       link = state.link;
       options(run.input, [["", "digits, learnt here"], ...state.runs.map((name) => [name, name])]);
       options(label.input, [["", state.classes.length ? "each code’s own class" : "(it takes no classes)"], ...state.classes.map((name, i) => [String(i), name])]);
