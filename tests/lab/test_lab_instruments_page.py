@@ -196,6 +196,11 @@ def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Ca
 
 def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(opened: Callable[..., Visit]) -> None:
     at = opened("walk", "window.lab?.mounted?.frame?.()?.header.name")
+    for wrong in ("abc", "-5", "99999999999999999999"):
+        at.page.fill("#code-A", wrong)
+        at.page.keyboard.press("Enter")
+        assert f"code A = {wrong}: a code’s seed is a whole number" in at.page.inner_text(".problem")
+        assert at.page.input_value("#code-A") == str(at.state["link"]["seeds"][0])
     at.page.fill("#code-A", "42")
     at.page.keyboard.press("Enter")
     at.until("lab.mounted.state().link.seeds[0] === 42")
@@ -215,7 +220,7 @@ def test_a_walk_between_two_codes_has_the_lengths_and_pictures_of_its_latents(op
     at.page.keyboard.press(" ")
     at.until("lab.mounted.frame().header.link.t > 0.4")
     at.page.keyboard.press(" ")
-    at.until("Math.abs(lab.mounted.state().link.t - Number(t.value)) < 1e-9")  # what was asked for last is answered
+    at.until("lab.mounted.state().link.t === lab.mounted.link().t")  # what was asked for last is answered
     again = opened("walk", "window.lab?.mounted?.frame?.()?.header.name", at.page.url)
     assert again.state["link"] == at.state["link"]
 

@@ -34,6 +34,12 @@ def test_worked_numbers_of_two_coins() -> None:
     assert state["value"] == pytest.approx(2 * measures["jsd"] - math.log(4))
 
 
+def test_an_infinite_logit_keeps_its_sign_on_the_way_to_the_page() -> None:
+    seat = losses.open_seat({"p": [1.0, 1.0], "q": [0.0, 1.0], "objective": "f_total_variation"}, Room())
+    assert seat.state()["best"] == ["∞", "−∞"]
+    assert json.loads(words(seat.state()))["best"] == ["∞", "−∞"]
+
+
 def test_disjoint_bars_have_log_two_infinity_and_the_way_between_them() -> None:
     state = told(opened(p=[1, 0, 0, 0], q=[0, 0, 0, 1], objective="wasserstein"))
     assert state["measures"]["jsd"] == pytest.approx(math.log(2))

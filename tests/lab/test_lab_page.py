@@ -271,21 +271,47 @@ def test_what_is_drawn_by_hand_is_played(visit: Callable[..., Visit]) -> None:
     ("where", "why"),
     [
         ("game", "generator.hidden = [1000000]"),
-        ("game", ""),
-        ("__proto__", ""),
+        ("game", "holds nothing that the lab can open"),
+        ("__proto__", "holds nothing that the lab can open"),
     ],
     ids=["huge", "view", "name"],
 )
 def test_a_link_that_makes_no_sense_is_said_and_the_lab_works(
     visit: Callable[..., Visit], address: str, where: str, why: str
 ) -> None:
-    state = {"link": {"settings": ["generator.hidden=[1000000]"]} if why else 5, "view": {"layers": 5}}
+    state = {"link": {"settings": ["generator.hidden=[1000000]"]} if "hidden" in why else 5, "view": {"layers": 5}}
     at = visit(url=f"{address}#{where}/{base64.urlsafe_b64encode(json.dumps(state).encode()).decode()}")
     at.until("lab.mounted.state()?.values")
-    assert at.page.is_hidden("#banner") != bool(why)
-    assert not why or why in at.page.inner_text("#banner")
+    assert why in at.page.inner_text("#banner")
     at.rounds(1)
     at.drawn(1)
+
+
+@pytest.mark.parametrize("where", ["game/@@@", "nosuch/abc", "nosuch", "ramp/WzEsMl0"])
+def test_an_address_that_cannot_be_read_is_quoted_and_the_lab_works(
+    visit: Callable[..., Visit], address: str, where: str
+) -> None:
+    at = visit(url=f"{address}#{where}", ready="window.lab?.mounted?.state?.()")
+    at.until("!document.querySelector('#banner').hidden")
+    assert f"The link #{where} holds nothing" in at.page.inner_text("#banner")
+
+
+def test_instruments_opened_one_upon_the_other_leave_the_last_one_and_no_mistake(
+    visit: Callable[..., Visit],
+) -> None:
+    at = visit()
+    names = at.page.evaluate("Object.keys(lab.instruments)")
+    for last in ("game", "losses", "ramp"):
+        at.page.evaluate(f"for (const name of {[*names, *reversed(names), last]}) lab.open(name, null)")
+        at.until(f"lab.name === '{last}' && window.lab.mounted?.state?.()?.kind === 'state'")
+    at.page.evaluate("lab.open('game', null)")
+    at.until("lab.mounted.frame(0)")
+    at.page.evaluate("lab.send({kind: 'play', on: true})")
+    for name in names[1:]:
+        at.page.evaluate("lab.open('game', null)")
+        time.sleep(0.05)
+        at.page.evaluate(f"lab.open('{name}', null)")
+        at.until("window.lab.mounted?.state?.()")
 
 
 def test_on_a_phone_everything_fits_and_has_a_name(visit: Callable[..., Visit]) -> None:

@@ -60,7 +60,8 @@ CLOSED = {"train.device", "train.seeds"}
 MOST: dict[str, float] = {
     "data.held_out": 10_000, "data.count": 100_000, "data.modes": 64, "data.side": 8, "data.arms": 16,
     "data.cells": 32, "generator.z_dim": 16, "game.pack": 8, "game.unroll": 10, "train.batch": 1024,
-    "train.d_steps": 10, "train.g_steps": 10, "train.accumulate": 8, "train.images": 10**9, "train.tick": 10**6,
+    "optimizer.generator.lr": 1e30, "optimizer.discriminator.lr": 1e30, "train.d_steps": 10, "train.g_steps": 10,
+    "train.accumulate": 8, "train.images": 10**9, "train.tick": 10**6,
 }  # fmt: skip
 LEAST: dict[str, float] = {"train.batch": 8, "data.held_out": 10_000, "data.count": 1_000, "train.tick": 1_000}
 LONGEST: dict[str, int] = {"data.means": 64, "data.rows": 64, "generator.hidden": 6, "discriminator.hidden": 6}

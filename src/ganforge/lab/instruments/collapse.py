@@ -104,7 +104,7 @@ def regime(rows: list[dict[str, Any]]) -> str:
     - covered: all modes are found, and half of the fakes or more lie at one; scattered: fewer do;
     - partial: more than half of the modes, not all;
     - on the way: none yet, at any look; hopping: half of the fakes or more went elsewhere between two of the last five
-      looks; collapsed: they didn't.
+      looks; collapsed: they didn't; astray: fewer than a quarter are at any mode any more, and they stay there.
     """
     here = rows[-1]
     if here["modes_found"] == MODES:
@@ -115,7 +115,9 @@ def regime(rows: list[dict[str, Any]]) -> str:
         return "on the way"
     where = [torch.tensor([*row["shares"], 1 - row["quality"]]) for row in rows[-5:]]
     moved = max((float((a - b).abs().sum()) / 2 for a, b in pairwise(where)), default=0.0)
-    return "hopping" if moved >= 0.5 else "collapsed"
+    if moved >= 0.5:
+        return "hopping"
+    return "collapsed" if here["quality"] >= 0.25 else "astray"
 
 
 @dataclass

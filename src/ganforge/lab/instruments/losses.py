@@ -1,5 +1,6 @@
 """Instrument 6: what every objective makes of a logit, and of two distributions whose bars the reader drags."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -112,7 +113,7 @@ class Seat:
         """Everything that there is to draw."""
         link = self.state_
         asked = {"p": list(link.p), "q": list(link.q), "objective": link.objective}
-        return {"kind": "state", "link": asked, "start": dict(START), "curves": curves(), **figures_of(link)}
+        return {"kind": "state", "link": asked, "start": dict(START), "curves": curves(), **shown(figures_of(link))}
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Nothing goes on by itself."""
@@ -138,6 +139,16 @@ def figures_of(link: Link) -> dict[str, Any]:
     if not (p.sum() > 0 and q.sum() > 0):
         raise RecipeError("a distribution has no mass; raise one of its bars")
     return weighed(p / p.sum(), q / q.sum(), OBJECTIVES[link.objective]())
+
+
+def shown(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures with infinite entries as words."""
+    return figures | {key: signed(figures[key]) for key in ("best", "gradient")}
+
+
+def signed(values: list[float]) -> list[float | str]:
+    """Numbers as a page reads them: JSON has no infinity, and its sign matters here."""
+    return [v if math.isfinite(v) else "∞" if v > 0 else "−∞" for v in values]
 
 
 def open_seat(link: dict[str, Any], room: Room) -> Seat:

@@ -24,7 +24,9 @@ const lab = {
 let mounted = null;
 let received = 0;
 let waiting = [];
+let excuse = ""; // why an address wasn't followed
 let drawing = false;
+let opening = 0; // how often an instrument was asked for: only the last one is mounted
 
 function draw() {
   drawing = false;
@@ -45,7 +47,8 @@ function connect(link) {
   socket.binaryType = "arraybuffer";
   let parting = "";
   socket.onopen = () => {
-    lab.banner("");
+    lab.banner(excuse, excuse ? el("button", { type: "button", onclick: () => lab.banner("") }, "Close") : null);
+    excuse = "";
     lab.send({ kind: "open", instrument: lab.name, link: link || {} });
     if (document.hidden) lab.send({ kind: "hide", on: true });
   };
@@ -80,15 +83,31 @@ function connect(link) {
 const object = (value) => (value !== null && typeof value === "object" && !Array.isArray(value) ? value : {});
 const known = (name) => (Object.hasOwn(lab.instruments, name ?? "") ? name : Object.keys(lab.instruments)[0]);
 
+// an address that opens no instrument, or holds no state that can be read, is said to
+const senseless = ([name, state]) => Boolean(location.hash.slice(1)) && (!Object.hasOwn(lab.instruments, name ?? "") || (location.hash.includes("/") && (object(state) !== state || object(state.link ?? state) !== (state.link ?? state))));
+async function follow() {
+  const [name, state] = readAddress();
+  excuse = senseless([name, state]) ? `The link ${decoded(location.hash).slice(0, 60)} holds nothing that the lab can open. Here is what opens without one.` : "";
+  await open(known(name), state);
+}
+const decoded = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
+
 async function open(name, state) {
+  opening += 1;
+  const mine = opening;
   lab.name = name;
   mounted?.unmount?.();
   mounted = null;
+  const before = lab.socket; // what it still says is for an instrument that is gone
+  lab.socket = null;
+  before?.close();
+  waiting = [];
   for (const tab of $("tabs").children) {
     tab.setAttribute("aria-current", tab.dataset.name === name ? "page" : "false");
     if (tab.dataset.name === name) $("tabs").scrollLeft = tab.offsetLeft - $("tabs").offsetLeft - 24;
   }
   const { mount } = await import(`./instruments/${name}.js`);
+  if (mine !== opening) return;
   $("main").replaceChildren();
   mounted = mount($("main"), lab, object(state?.view));
   window.lab = lab; // for a curious reader's console
@@ -126,8 +145,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => event.detail > 0 && event.target.closest("button")?.blur());
 document.addEventListener("visibilitychange", () => lab.send({ kind: "hide", on: document.hidden }));
 addEventListener("popstate", () => {
-  const [name, state] = readAddress();
-  open(known(name), state);
+  follow();
 });
 $("theme").onclick = () => theme(dark() ? "light" : "dark");
 $("help").onclick = showKeys;
@@ -145,7 +163,6 @@ system.addEventListener("change", () => {
 try {
   const listing = await (await fetch("catalogue.json")).json();
   Object.assign(lab, listing);
-  const [name, state] = readAddress();
   $("tabs").replaceChildren(
     ...Object.entries(lab.instruments).map(([key, title]) => {
       const tab = el("button", { type: "button", class: "tab", onclick: () => lab.open(key, null) }, title);
@@ -153,7 +170,7 @@ try {
       return tab;
     }),
   );
-  await open(known(name), state);
+  await follow();
 } catch (error) {
   lab.banner(`The lab could not start (${error.message}). Reload the page.`);
 }

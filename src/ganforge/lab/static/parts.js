@@ -69,6 +69,12 @@ export function axes(canvas, { x, y, xlabel = "", ticks = null, yticks = null, l
         context.lineJoin = "round";
         context.beginPath();
         let pen = false;
+        if (ys.length === 1 && Number.isFinite(ys[0])) { // a line of one point is a dot
+          context.fillStyle = colour;
+          context.arc(px(xs[0]), py(ys[0]), 2.5, 0, 2 * Math.PI);
+          context.fill();
+          return;
+        }
         for (let i = 0; i < ys.length; i += 1) {
           if (ys[i] === null || !Number.isFinite(ys[i])) { pen = false; continue; }
           pen ? context.lineTo(px(xs[i]), py(ys[i])) : context.moveTo(px(xs[i]), py(ys[i]));

@@ -8,7 +8,7 @@ import { table as table_, takeaway } from "../takeaway.js";
 
 const REMEDIES = [["packing", "packing"], ["minibatch", "minibatch discrimination"], ["unrolling", "unrolling"]];
 const WORDS = {
-  "on the way": "On the way: no mode is found yet.", collapsed: "Collapsed: all fakes at a few modes, and they stay there.",
+  "on the way": "On the way: no mode is found yet.", astray: "Astray: modes were found, and most fakes have left them again.", collapsed: "Collapsed: all fakes at a few modes, and they stay there.",
   hopping: "Hopping: all fakes in one heap that moves from mode to mode.", partial: "Partial: most modes are found, some aren’t.",
   covered: "Covered: every mode has its fakes.", scattered: "Scattered: every mode is found, but most fakes lie between them.",
 };

@@ -108,7 +108,7 @@ export function mount(root, lab, view) {
     button("Picture", "PNG of the game", picture, { id: "export-picture" }), button("Data", "Two CSV files: charts and points", () => lab.send({ kind: "data" }), { id: "export-data" }),
     button("Recipe", "TOML that `ganforge train` accepts", () => lab.send({ kind: "recipe" }), { id: "export-recipe" }),
     button("Link", "Copy a link that plays the same game", async () => { try { await navigator.clipboard.writeText(location.href); said("The link is copied."); } catch { said("Copy the address of this page; it holds everything."); } }, { id: "export-link" })),
-    el("p", { class: "note", id: "said", "aria-live": "polite" }, "The recipe ends where the game stands: ganforge train replays it, bit for bit. The link holds the whole state, seed included."));
+    el("p", { class: "note", id: "said", "aria-live": "polite" }, "The recipe ends where the game stands: ganforge train replays it, bit for bit. The link begins this very game, seed included, and repeats what was changed by hand in the same rounds."));
   const said = (text) => { outputs.querySelector("#said").textContent = text; };
   const lines = el("dl", { class: "figures" });
   const reading = el("section", { class: "card prose" }, el("h3", {}, "What you see"),

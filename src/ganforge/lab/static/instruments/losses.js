@@ -9,7 +9,7 @@ import { takeaway } from "../takeaway.js";
 
 const MEASURES = { jsd: "Jensen-Shannon", kl: "KL(p‖q)", reverse_kl: "KL(q‖p)", total_variation: "total variation", pearson_chi2: "Pearson χ²(p‖q)",
   neyman_chi2: "Neyman χ²", squared_hellinger: "squared Hellinger", w1: "Wasserstein-1" };
-const say = (x) => (x === null ? "∞" : short(x));
+const say = (x) => (x === null ? "∞" : typeof x === "string" ? x : short(x));
 
 export function mount(root, lab) {
   let state = null;

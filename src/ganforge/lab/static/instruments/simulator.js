@@ -64,7 +64,7 @@ export function mount(root, lab) {
     }
     names.losses.replaceChildren(legend([c.real, "D"], [c.fake, "G"]));
     names.beliefs.replaceChildren(legend([c.real, "D(real)"], [c.fake, "D(G(z))"]));
-    names.gradient.replaceChildren(legend([c.fake, "0: it learns nothing"]));
+    names.gradient.replaceChildren(legend([c.fake, "near 0, G learns nothing"]));
     names.plane.replaceChildren(legend([c.real, "data"], [c.soft, "fakes, round 0"], [c.fake, "at the end"]));
   }
 

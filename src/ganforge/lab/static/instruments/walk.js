@@ -41,8 +41,14 @@ export function mount(root, lab) {
   const label = select({ id: "label", label: "asked for", options: [["", "each code’s own class"]], change: (v) => tell({ label: v === "" ? null : Number(v) }) });
   const codes = ["A", "B", "C", "D"].map((name, i) => {
     const input = el("input", { id: `code-${name}`, type: "text", inputMode: "numeric", autocomplete: "off", onchange: () => {
+      if (!/^\d{1,10}$/.test(input.value.trim()) || Number(input.value) > 1e9) {
+        problem.textContent = `code ${name} = ${input.value.slice(0, 40)}: a code’s seed is a whole number from 0 to 1,000,000,000`;
+        problem.hidden = false;
+        input.value = link.seeds[i];
+        return;
+      }
       const seeds = [...link.seeds];
-      seeds[i] = Math.max(0, Math.min(1e9, Math.round(Number(input.value) || 0)));
+      seeds[i] = Number(input.value);
       tell({ seeds });
     } });
     return { node: el("div", { class: "row" }, el("label", { for: `code-${name}` }, `code ${name}, a seed`), input), input };
