@@ -188,7 +188,7 @@ def test_a_recorded_collapse_is_scrubbed_and_a_remedy_keeps_the_modes(opened: Ca
     assert picture(at)[1] > 400
     at.page.focus("#pressure")
     at.page.keyboard.press("ArrowRight")
-    at.until("lab.mounted.frame().header.link.pressure === 1 && lab.mounted.frame().header.done", 40)
+    at.until("lab.mounted.frame().header.link.pressure === 1 && lab.mounted.frame().header.done")
     assert read(at, "modes_found") >= 7
     again = opened("collapse", "window.lab?.mounted?.frame?.()?.header.done", at.page.url)
     assert again.page.inner_text("#regime") == at.page.inner_text("#regime")
@@ -241,20 +241,20 @@ def test_a_folder_of_runs_is_listed_shown_and_begun_from_the_page(opened: Callab
     at.page.fill("#name", "mine")
     at.page.click("#start")
     mine = "lab.mounted.frame().header.shown.run"
-    at.until(f"{mine}?.name === 'mine' && {mine}.images.length > 0", 60)
+    at.until(f"{mine}?.name === 'mine' && {mine}.images.length > 0")
     at.page.click("#stop")
-    at.until("!lab.mounted.frame().header.working", 60)
+    at.until("!lab.mounted.frame().header.working")
     assert at.page.inner_text("#words") == "mine has ended."
     assert RunFolder(folder / "mine").latest() is not None
     assert not at.page.is_disabled("#resume")
     remedy = "optimizer.discriminator.lr=1e-5"
     RunFolder(folder / "mine").append("findings", {"images": 9, "finding": "x", "text": "", "remedy": remedy})
     at.page.click("#findings button")
-    at.until(f"{mine}?.name === 'mine_treated_1' && {mine}.images.length > 0", 60)
+    at.until(f"{mine}?.name === 'mine_treated_1' && {mine}.images.length > 0")
     assert at.state["link"]["other"] == "mine"
     assert "lr = 1e-05" in (folder / "mine_treated_1" / "recipe.toml").read_text()
     at.page.click("#stop")
-    at.until("!lab.mounted.frame().header.working", 60)
+    at.until("!lab.mounted.frame().header.working")
 
 
 def test_a_finger_drags_a_bump(opened: Callable[..., Visit]) -> None:

@@ -47,7 +47,7 @@ class Visit:
         self.page.goto(url)
         self.until(ready)
 
-    def until(self, condition: str, seconds: float = 20.0) -> Any:
+    def until(self, condition: str, seconds: float = 120.0) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := self.page.evaluate(condition)):
             assert time.monotonic() < deadline, f"{condition} didn't come about; {self.errors}"

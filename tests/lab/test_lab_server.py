@@ -42,7 +42,7 @@ class Lab:
 
     def close(self) -> None:
         self.server.should_exit = True
-        self.thread.join(timeout=10)
+        self.thread.join(timeout=60)
         assert not self.thread.is_alive()
 
     def get(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -86,7 +86,7 @@ def say(socket: ClientConnection, **message: Any) -> None:
 def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next words of a kind; frames and other words are passed over."""
     for _ in range(400):
-        message = socket.recv(timeout=10)
+        message = socket.recv(timeout=60)
         if isinstance(message, str) and (found := json.loads(message))["kind"] == kind:
             return dict(found)
     raise AssertionError(f"nothing of the kind {kind}")
@@ -95,7 +95,7 @@ def told(socket: ClientConnection, kind: str) -> dict[str, Any]:
 def pictured(socket: ClientConnection) -> tuple[dict[str, Any], dict[str, Any]]:
     """The next frame."""
     for _ in range(400):
-        message = socket.recv(timeout=10)
+        message = socket.recv(timeout=60)
         if isinstance(message, bytes):
             return read_frame(message)
     raise AssertionError("no frame")
@@ -188,7 +188,7 @@ def test_seats_are_counted_and_given_back(lab: Lab) -> None:
     with free_seat(lab), lab.visit(), lab.visit(), lab.visit() as late:
         assert "3 seats and all are taken" in told(late, "closed")["text"]
         with pytest.raises(ConnectionClosed):
-            late.recv(timeout=10)
+            late.recv(timeout=60)
     with seated(lab):
         pass
 
@@ -233,7 +233,7 @@ def test_a_message_is_bounded_before_it_is_read(lab: Lab) -> None:
     with free_seat(lab) as socket:
         socket.send(" " * 100_000)
         with pytest.raises(ConnectionClosed) as closed:
-            socket.recv(timeout=10)
+            socket.recv(timeout=60)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1009
 
