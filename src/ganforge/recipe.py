@@ -41,6 +41,11 @@ MANY = {  # a key of each section of sub-tables, for examples
     "terms": "terms.feature_matching.weight=1",
     "augment": "augment.instance_noise.sigma=.1",
 }
+ASKED = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number is asked for"),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number is asked for"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false is asked for"),
+}  # pydantic's kind of mistake -> what a reader of its sentence would want to know
 
 
 @dataclass(frozen=True)
@@ -311,8 +316,8 @@ def sentences(
         elif where in found:  # a union reports each of its members
             continue
         else:
-            reason = mistake["msg"].removeprefix("Value error, ")
-            reason = reason[:1].lower() + reason[1:]
+            reason = ASKED.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+            reason = "this is no number" if mistake["input"] != mistake["input"] else reason[:1].lower() + reason[1:]
             found[where] = f"{where} = {mistake['input']!r}: {reason}"
     return list(found.values())
 

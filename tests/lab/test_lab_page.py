@@ -161,6 +161,13 @@ def test_a_bad_combination_is_said_beside_its_control_and_the_game_goes_on(visit
     at.page.fill("[data-path='train.batch']", "100000")
     at.page.press("[data-path='train.batch']", "Enter")
     at.page.locator(".row", has=at.page.locator("[data-path='train.batch']")).locator(".problem").wait_for()
+    rate = "[data-path='optimizer.generator.lr']"
+    problem = at.page.locator(".row", has=at.page.locator(rate)).locator(".problem")
+    for wrong, sentence in (("", "nothing was given; it stays at"), ("nan", "this is no number"), ("fast", "'fast'")):
+        at.page.fill(rate, wrong)
+        at.page.press(rate, "Enter")
+        problem.filter(has_text=sentence).wait_for()
+        assert float(at.page.input_value(rate)) == at.state["values"]["optimizer.generator.lr"]
     at.page.evaluate("document.activeElement.blur()")
     at.rounds(1)
     assert torch.equal(at.drawn(3), fakes(played([], 3)))
@@ -228,6 +235,17 @@ def test_two_games_side_by_side(visit: Callable[..., Visit]) -> None:
     second = torch.tensor(at.page.evaluate("Array.from(lab.mounted.frame(1).arrays.fakes)")).reshape(-1, 2)
     assert torch.equal(first, fakes(played([], 3)))
     assert torch.equal(second, fakes(played(["penalties.r1=none"], 3)))
+    at.page.fill("#own", "optimizer.generator.lr=1.0 optimizer.discriminator.lr=0.002")
+    at.page.click("#compare")
+    at.until("lab.mounted.state().games[1]?.ticks === 0 && lab.mounted.state().round === 0")
+    tops = "[...document.querySelectorAll('canvas.plane')].map((c) => Math.round(c.getBoundingClientRect().top))"
+    assert len(set(at.page.evaluate(tops))) == 1
+    at.rounds(3)
+    at.until("lab.mounted.frame(1)?.header.round === 3")
+    far = fakes(played(["optimizer.generator.lr=1.0", "optimizer.discriminator.lr=0.002"], 3))
+    outside = int((far.abs() > at.state["games"][1]["half"]).any(1).sum())
+    assert outside > 0
+    assert at.page.evaluate("lab.mounted.outside(1)") == outside
     at.page.click("#alone")
     at.until("document.querySelectorAll('canvas.plane').length === 1")
 
@@ -321,6 +339,9 @@ def test_on_a_phone_everything_fits_and_has_a_name(visit: Callable[..., Visit]) 
     at.page.tap("#play")
     at.until("Number(document.querySelector('#rounds').value) > 2")
     at.page.tap("#play")
+    assert at.page.evaluate("document.querySelector('.left').getBoundingClientRect().top") > 740
+    at.page.tap("#to-settings")
+    at.until("document.querySelector('.left').getBoundingClientRect().top < 200")
     at.page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
     unnamed = at.page.evaluate(
         """[...document.querySelectorAll("button, input, select, canvas")]

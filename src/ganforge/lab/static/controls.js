@@ -75,7 +75,11 @@ export class Controls {
     }
     const number = spec.kind === "number" || spec.kind === "whole";
     const input = el("input", { type: "text", inputMode: number ? "decimal" : "text", autocomplete: "off", spellcheck: false,
-      onchange: () => this.set(`${path}=${input.value.trim() || "none"}`),
+      onchange: () => {
+        const asked = input.value.trim();
+        if (asked || !number || value() === "none") { this.set(`${path}=${asked || "none"}`); return; }
+        this.refuse([path], `${label}: nothing was given; it stays at ${toml(value())}`);
+      },
       onkeydown: (event) => {
         if (!number || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
         event.preventDefault();

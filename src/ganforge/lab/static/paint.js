@@ -100,6 +100,7 @@ export class Plane {
     this.canvas = canvas;
     this.half = 1;
     this.trail = [];
+    this.outside = 0;  // fakes that the window doesn't show
   }
 
   place(x, y) {
@@ -136,6 +137,23 @@ export class Plane {
     if (fakes && layers.has("fakes")) this.dots(context, fakes, colours.fake, colours.halo, size / 260, true);
     const arrows = arrays.arrows || arrays.stage_arrows;
     if (arrows && fakes && layers.has("arrows")) this.arrows(context, fakes, arrows, colours);
+    this.outside = fakes && layers.has("fakes") ? this.missing(fakes) : 0;
+    if (this.outside) this.note(context, `${this.outside} of ${fakes.length / 2} fakes are outside`, colours);
+  }
+
+  // how many points the window doesn't show
+  missing(points) {
+    let count = 0;
+    for (let i = 0; i < points.length; i += 2) if (!(Math.abs(points[i]) <= this.half && Math.abs(points[i + 1]) <= this.half)) count += 1;
+    return count;
+  }
+
+  note(context, text, colours) {
+    context.font = "12px ui-sans-serif, system-ui, sans-serif";
+    context.fillStyle = colours.halo;
+    context.fillRect(8, this.size - 28, context.measureText(text).width + 12, 20);
+    context.fillStyle = colours.text;
+    context.fillText(text, 14, this.size - 14);
   }
 
   // the real points stay where they are: they are drawn once

@@ -44,6 +44,7 @@ export function mount(root, lab, view) {
       button("G", "One generator update (g)", step("generator"), { "aria-label": "Step the generator", id: "step-g" }),
       button("D + G", "One round (b)", step("both"), { "aria-label": "Step both", id: "step-both" })),
     slow, button("» 500", "Play 500 rounds at once (f)", () => lab.send({ kind: "step", what: "both", count: 500 }), { id: "ahead", "aria-label": "Play 500 rounds at once" }), button("Reset", "Back to the start (r)", () => lab.send({ kind: "reset" }), { id: "reset" }), speed,
+    button("Settings", "To the settings, below", () => { const side = root.querySelector(".left"); side.scrollIntoView({ block: "start" }); side.querySelector("summary").focus(); }, { class: "narrow", id: "to-settings" }),
     el("span", { class: "count" }, "round ", rounds, " ", rate));
 
   // --- layers
@@ -263,6 +264,7 @@ export function mount(root, lab, view) {
     state: () => state,
     charts: () => charts,
     frame: (game = 0) => frames[game],
+    outside: (game = 0) => planes[game]?.plane.outside,
     onTheme() { repaint(); plot(); model.paint(); },
     onWords(message) {
       if (message.kind === "state") onState(message);

@@ -118,7 +118,7 @@ export function mount(root, lab) {
       scrub.disabled = grids.length < 2;
       if (document.activeElement !== scrub) scrub.value = Math.max(0, grids.indexOf(mine?.at));
       seen.value = mine?.at === null || mine?.at === undefined ? "–" : mine.at.toLocaleString("en");
-      names.run.textContent = mine ? `${mine.name}: ${(mine.images.at(-1) || 0).toLocaleString("en")} of ${(mine.planned || 0).toLocaleString("en")} images seen` : "no run is chosen";
+      names.run.textContent = mine ? `${mine.name}: ${(mine.images.at(-1) || 0).toLocaleString("en")} images seen, ${(mine.planned || 0).toLocaleString("en")} planned` : "no run is chosen";
       names.other.textContent = beside ? `${beside.name}, at ${(beside.at || 0).toLocaleString("en")}` : "";
       otherBoard.hidden = !beside;
       paint("run", a.run); paint("other", a.other);
