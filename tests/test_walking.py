@@ -1,8 +1,10 @@
 """Walks, fields and sums of a generator: what is decoded, with which labels, and what is refused."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -149,9 +151,13 @@ def test_outputs_that_cannot_be_are_refused(run: Path, tmp_path: Path, monkeypat
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg isn't here")
 @pytest.mark.parametrize("ending", [".mp4", ".webm"])
 def test_ffmpeg_writes_films(ending: str, tmp_path: Path) -> None:
-    frames = [Image.new("L", (33, 33), level) for level in (0, 128, 255)]
-    save_film(tmp_path / f"a{ending}", frames, fps=10, words={})
-    assert (tmp_path / f"a{ending}").stat().st_size > 100
+    levels = [0, 64, 128, 192, 255]
+    save_film(tmp_path / f"a{ending}", [Image.new("L", (33, 31), level) for level in levels], fps=10.0, words={})
+    read = ["ffmpeg", "-loglevel", "error", "-i", f"a{ending}", "-pix_fmt", "gray", "-f", "rawvideo", "-"]
+    pixels = subprocess.run(read, cwd=tmp_path, check=True, capture_output=True).stdout
+    films = np.frombuffer(pixels, np.uint8).reshape(len(levels), 32, 34)  # sides are made even
+    assert films[:, :31, :33].mean((1, 2)) == pytest.approx(levels, abs=3)
+    assert abs(films[:, :31, :33] - films[:, :31, :33].mean((1, 2), keepdims=True)).max() < 6
 
 
 def test_what_ffmpeg_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
