@@ -238,7 +238,7 @@ class Table:
         """The charts' rows, and the points as they are drawn."""
         points = [("real", *p) for p in self.scenery.real.tolist()]
         points += [("fake", *p) for p in self.scenery.fakes(self.G).tolist()]
-        names = list(dict.fromkeys(name for row in self.charts for name in row))
+        names = list(dict.fromkeys([*CHARTED, *(name for row in self.charts for name in row)]))
         rows = [[row.get(name) for name in names] for row in self.charts]
         return {"charts": sheet(names, rows), "points": sheet(["kind", "x", "y"], points)}
 

@@ -8,8 +8,8 @@ import { axes, bounds, figure, legend, problem as trouble, select, throttled } f
 
 const CHARTS = [["losses", "Losses", ["loss_discriminator", "loss_generator"], ["D", "G"]], ["beliefs", "What D believes", ["d_real", "d_fake"], ["D(real)", "D(G(z))"]]];
 
-export function mount(root, lab) {
-  let state = null, header = null, metric = null;
+export function mount(root, lab, view) {
+  let state = null, header = null, metric = null, chosen = typeof view.metric === "string" ? view.metric : null;  // by the reader
   const pictures = { run: el("canvas", { class: "grid-of-run", id: "grid-run", role: "img", "aria-label": "Samples of the run" }), other: el("canvas", { class: "grid-of-run", id: "grid-other", role: "img", "aria-label": "Samples of the run beside it" }) };
   const names = { run: el("figcaption", { class: "note" }), other: el("figcaption", { class: "note" }) };
   const otherBoard = el("figure", { hidden: true }, names.other, pictures.other);
@@ -19,7 +19,7 @@ export function mount(root, lab) {
   const look = throttled((change) => state && lab.send({ kind: "look", ...state.link, ...change }), 60);
   const run = select({ id: "run", label: "run", options: [], change: (v) => look({ run: v || null, at: null }) });
   const other = select({ id: "beside", label: "beside it", options: [], change: (v) => look({ other: v || null }) });
-  const figureOf = select({ id: "metric", label: "metric", options: [], change: (v) => { metric = v; draw(); } });
+  const figureOf = select({ id: "metric", label: "metric", options: [], change: (v) => { chosen = metric = v; address(); draw(); } });
   const scrub = el("input", { id: "scrub", type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "Which grid of samples", oninput: () => { const grids = header.shown.run.grids; const i = Number(scrub.value); look({ at: i === grids.length - 1 ? null : grids[i] }); } });
   const seen = el("output", { id: "seen", class: "rounds" }, "–");
   const findings = el("ol", { class: "findings", id: "findings" });
@@ -31,6 +31,7 @@ export function mount(root, lab) {
   const stop = el("button", { id: "stop", type: "button", onclick: () => lab.send({ kind: "stop" }) }, "Stop and save");
   const resume = el("button", { id: "resume", type: "button", onclick: () => lab.send({ kind: "resume", run: state.link.run }) }, "Resume this run");
   const none = el("p", { class: "note", id: "none" });
+  const address = () => state && writeAddress("runs", chosen ? { link: state.link, view: { metric: chosen } } : { link: state.link });
   let timer = null;
   const still = () => { clearInterval(timer); timer = null; play.textContent = "Play"; };
   const play = el("button", { id: "play", type: "button", title: "Through the grids (space)", onclick: () => {
@@ -111,7 +112,8 @@ export function mount(root, lab) {
       run.set(h.link.run || ""); other.set(h.link.other || "");
       const known = [...new Set([...Object.keys(mine?.metrics || {}), ...Object.keys(beside?.metrics || {})])];
       options(figureOf.input, known.length ? known.map((n) => [n, n.replace(/_/g, " ")]) : [["", "none yet"]]);
-      if (!known.includes(metric)) metric = known.find((n) => n.includes("frechet")) || known[0] || null;
+      if (known.includes(chosen)) metric = chosen;
+      else if (!known.includes(metric)) metric = known.find((n) => n.includes("frechet")) || known[0] || null;
       figureOf.set(metric || "");
       const grids = mine?.grids || [];
       scrub.max = Math.max(0, grids.length - 1);
@@ -138,7 +140,7 @@ export function mount(root, lab) {
       options(recipe.input, state.recipes.map((n) => [n, n]));
       if (!recipe.input.value) recipe.input.value = "points_ring_8";
       none.textContent = state.folder ? "" : "The lab was opened without a folder of runs: ganforge lab --runs runs";
-      writeAddress("runs", { link: state.link });
+      address();
     },
     onKey(event) { if (event.key !== " ") return false; play.click(); return true; },
     unmount() { still(); resize.disconnect(); },
