@@ -123,6 +123,31 @@ def test_scaling_leaves_a_file_alone_that_it_cannot_read(
     assert path.read_text() == "[]"
 
 
+def test_packages_are_not_installed_into_a_folder_of_other_things(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import peers
+
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(SystemExit, match="is a folder of other things"):
+        peers.installed(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_step_of_torchgan_is_the_same_update(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "peers.py"), "--quick"]
+    folders = ["--env", str(tmp_path / "env"), "--out", str(tmp_path / "out")]
+    subprocess.run([*command, *folders], capture_output=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    (path,) = (tmp_path / "out").glob("peers-quick-*.json")
+    results = json.loads(path.read_text())
+    assert results["equality"]["difference"] < 1e-9 < 1e-4 < results["equality"]["moved"]
+    assert list(results["contest"]["sides"]) == ["torchgan", "ganforge", "plain loop"]
+    assert "bias" in path.with_suffix(".md").read_text()
+
+
 def test_the_program_for_gpus_runs_where_there_is_none(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--quick", "--out", str(tmp_path), "--only", "sngan"]
     subprocess.run(command, capture_output=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
