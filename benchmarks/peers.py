@@ -43,16 +43,20 @@ def installed(env: Path) -> Path:
     wanted = "\n".join([*ours(), *PEERS, CONSTRAINTS.read_text()])
     if mark.exists() and mark.read_text() == wanted and python.exists():
         return python
-    if env.exists() and any(env.iterdir()) and not (env / "pyvenv.cfg").exists():
+    if env.exists() and any(env.iterdir()) and not mark.exists():  # another environment, perhaps
         sys.exit(f"--env {env} is a folder of other things: give one that is empty or not there yet.")
     print(f"installing into {env} ...", file=sys.stderr)
-    mark.unlink(missing_ok=True)
     try:
+        env.mkdir(parents=True, exist_ok=True)
+        mark.write_text("unfinished\n")
         venv.create(env, with_pip=True)
         subprocess.run([python, *PIP, *ours()], check=True)
         subprocess.run([python, *PIP, "--no-deps", *PEERS], check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        sys.exit(f"the packages could not be installed into {env} ({error}); pip's own words are above.")
+    except OSError as error:
+        sys.exit(f"the packages could not be installed into --env {env}: {error}")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"the packages could not be installed into --env {env}: pip's own words are above (exit code "
+                 f"{error.returncode}). Call again when it can reach its index.")  # fmt: skip
     mark.write_text(wanted)
     return python
 

@@ -129,10 +129,10 @@ def test_packages_are_not_installed_into_a_folder_of_other_things(
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import peers
 
-    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "pyvenv.cfg").write_text("somebody's environment")
     with pytest.raises(SystemExit, match="is a folder of other things"):
         peers.installed(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["pyvenv.cfg"]
 
 
 @pytest.mark.slow
