@@ -5,6 +5,7 @@ result doesn't need. Nothing here imports ganforge.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -152,44 +153,29 @@ def mlp_epoch(
 # ---------------------------------------------------------------- DCGAN, in the public PyTorch example's order
 
 
-def dcgan_generator(width: int = 64, z_dim: int = 100, channels: int = 3) -> nn.Sequential:
+def dcgan_widths(width: int, size: int) -> list[int]:
+    """Channels of the feature maps from 4×4 up: halved with every doubling, 8·width at most; four maps at 64 pixels."""
+    return [width * min(2**level, 8) for level in reversed(range(size.bit_length() - 3))]
+
+
+def dcgan_generator(width: int = 64, z_dim: int = 100, channels: int = 3, size: int = 64) -> nn.Sequential:
     """z (B, 100, 1, 1) -> images (B, 3, 64, 64) in [-1, 1]. *cost*: NCHW, the slower layout of these convolutions."""
-    return nn.Sequential(
-        nn.ConvTranspose2d(z_dim, width * 8, 4, 1, 0, bias=False),
-        nn.BatchNorm2d(width * 8),
-        nn.ReLU(True),
-        nn.ConvTranspose2d(width * 8, width * 4, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(width * 4),
-        nn.ReLU(True),
-        nn.ConvTranspose2d(width * 4, width * 2, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(width * 2),
-        nn.ReLU(True),
-        nn.ConvTranspose2d(width * 2, width, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(True),
-        nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False),
-        nn.Tanh(),
-    ).apply(dcgan_weights)
+    widths = dcgan_widths(width, size)
+    layers: list[nn.Module] = [nn.ConvTranspose2d(z_dim, widths[0], 4, 1, 0, bias=False)]
+    for before, after in pairwise([*widths, channels]):
+        layers += [nn.BatchNorm2d(before), nn.ReLU(True), nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)]
+    return nn.Sequential(*layers, nn.Tanh()).apply(dcgan_weights)
 
 
-def dcgan_discriminator(width: int = 64, channels: int = 3) -> nn.Sequential:
+def dcgan_discriminator(width: int = 64, channels: int = 3, size: int = 64) -> nn.Sequential:
     """Images (B, 3, 64, 64) -> probabilities of being real (B,)."""
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 4, 2, 1, bias=False),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(width, width * 2, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(width * 2),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(width * 2, width * 4, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(width * 4),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(width * 4, width * 8, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(width * 8),
-        nn.LeakyReLU(0.2, inplace=True),
-        nn.Conv2d(width * 8, 1, 4, 1, 0, bias=False),
-        nn.Sigmoid(),
-        nn.Flatten(0),
-    ).apply(dcgan_weights)
+    widths = [*reversed(dcgan_widths(width, size))]
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, inplace=True)]
+    for before, after in pairwise(widths):
+        layers += [nn.Conv2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after)]
+        layers += [nn.LeakyReLU(0.2, inplace=True)]
+    head = [nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Sigmoid(), nn.Flatten(0)]
+    return nn.Sequential(*layers, *head).apply(dcgan_weights)
 
 
 def dcgan_weights(layer: nn.Module) -> None:

@@ -124,8 +124,9 @@ def resident(size: int, batch: int) -> Iterator[Tensor]:
 
 def classic_dcgan(scale: Scale, step: Callable[..., None] = classic.dcgan_step) -> Run:
     """The public example's step, or the same with fresh fakes."""
-    batches = resident(64, scale.batch)
-    G, D = classic.dcgan_generator(scale.width), classic.dcgan_discriminator(scale.width)
+    batches = resident(scale.size, scale.batch)
+    G = classic.dcgan_generator(scale.width, size=scale.size)
+    D = classic.dcgan_discriminator(scale.width, size=scale.size)
     opt_g, opt_d, log = classic.adam(G), classic.adam(D), []
 
     def steps(count: int) -> None:
@@ -152,7 +153,7 @@ def our_fresh_dcgan(scale: Scale) -> Run:
 
 def classic_sampling(scale: Scale) -> Run:
     """The public example's generator in evaluation mode."""
-    G, z = classic.dcgan_generator(scale.width).eval(), torch.randn(scale.batch, 100, 1, 1)
+    G, z = classic.dcgan_generator(scale.width, size=scale.size).eval(), torch.randn(scale.batch, 100, 1, 1)
 
     @torch.no_grad()
     def batches(count: int) -> None:

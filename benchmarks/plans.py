@@ -35,7 +35,7 @@ class Scale:
     Attributes:
         seconds: how long a sample of steps should take at least.
         epoch_images: images in an epoch of MNIST.
-        width, batch: channels of DCGAN's largest feature map, and its batch.
+        width, batch, size: channels of DCGAN's largest feature map, its batch, and the side of its images.
         critic: channels of the residual discriminators, as published; SNGAN's generator has twice as many.
     """
 
@@ -43,6 +43,7 @@ class Scale:
     epoch_images: int = 60_000
     width: int = 64
     batch: int = 64
+    size: int = 64
     critic: int = 128
 
 
@@ -77,7 +78,7 @@ def dcgan_plan(scale: Scale, *settings: str) -> Plan:
     """Our recipe of the public example's networks."""
     networks = (f"{p}{words}" for p in ("generator", "discriminator") for words in ("=dcgan", f".width={scale.width}"))
     return on_random_images(
-        Recipe("dcgan", {}), 64, [*networks, "generator.z_dim=100", *training(scale.batch), *settings]
+        Recipe("dcgan", {}), scale.size, [*networks, "generator.z_dim=100", *training(scale.batch), *settings]
     )
 
 

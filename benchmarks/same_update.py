@@ -79,9 +79,10 @@ def mlp_side(scale: Scale) -> Side:
 
 def dcgan_side(fakes: str, scale: Scale) -> Side:
     step = {"shared": classic.dcgan_step, "fresh": classic.dcgan_fresh_step}[fakes]
-    networks = classic.dcgan_generator(scale.width), classic.dcgan_discriminator(scale.width)
+    G = classic.dcgan_generator(scale.width, size=scale.size)
+    D = classic.dcgan_discriminator(scale.width, size=scale.size)
     shaped = first_only(step, lambda x: x.contiguous())
-    return dcgan_plan(scale, f"game.fakes={fakes}"), *networks, classic.adam, shaped
+    return dcgan_plan(scale, f"game.fakes={fakes}"), G, D, classic.adam, shaped
 
 
 def residual_side(name: str, scale: Scale) -> Side:

@@ -77,13 +77,15 @@ class Probe:
         return self.gflop / timed(lambda n: self.conv(self.x), 1)
 
 
-def measured(contest: Contest, scale: Scale, pairs: int, bar: Progress) -> dict[str, Any]:
-    """Samples of all sides by turns, and what follows from them."""
+def measured(
+    contest: Contest, scale: Scale, pairs: int, bar: Progress, *, probe_batch: int | None = None
+) -> dict[str, Any]:
+    """Samples of all sides by turns, and what follows from them; the reference has the contest's batch or its own."""
     pairs = min(pairs, contest.most_pairs or pairs)
     task = bar.add_task(contest.title, total=pairs * len(contest.sides))
     runs = {name: make(scale) for name, make in contest.sides.items()}
     units = units_for(list(runs.values()), scale.seconds) if contest.calibrated else 1
-    probe = Probe(scale.batch)
+    probe = Probe(probe_batch or scale.batch)
     samples: dict[str, list[float]] = {name: [] for name in runs}
     probes = []
     work = {name: flops(run) for name, run in runs.items()}

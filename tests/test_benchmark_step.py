@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -74,6 +76,76 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
     assert "DCGAN, 64×64" in path.with_suffix(".md").read_text()
     assert "fresh fakes" in done.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, path.with_suffix(".md").name]
+
+
+@pytest.fixture
+def scaling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run the benchmark of scaling in this process; gives the points that are there then."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import scaling
+
+    def run(*words: str) -> dict[str, Any]:
+        monkeypatch.setattr(sys, "argv", ["scaling.py", "--quick", "--out", str(tmp_path), "--only", *words])
+        scaling.main()
+        (path,) = tmp_path.glob("scaling-quick-*.json")
+        return json.loads(path.read_text())["rows"]
+
+    return run
+
+
+def test_scaling_measures_what_is_missing_and_draws_all_of_it(
+    scaling: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = scaling("dcgan_size")
+    assert list(first) == ["dcgan, batch 8, width 8, size 16", "dcgan, batch 8, width 8, size 32"]
+    small, large = (row["sides"]["ganforge"]["gflop"] for row in first.values())
+    assert large > 3 * small > 0
+    both = scaling("dcgan_size", "dcgan_width")
+    assert {name: both[name] for name in first} == first
+    (new,) = set(both) - set(first)
+    assert new == "dcgan, batch 8, width 4, size 16"
+    assert max(row["equality"]["difference"] for row in both.values()) < 1e-9
+    assert "by size of the images (batch 8, width 8)" in capsys.readouterr().out
+    assert {p.suffix for p in tmp_path.iterdir()} == {".json", ".md", ".png", ".svg"}
+    again = scaling("dcgan_size", "--again")
+    assert again[new] == both[new]
+    assert all(again[name]["sides"] != first[name]["sides"] for name in first)
+
+
+def test_scaling_leaves_a_file_alone_that_it_cannot_read(
+    scaling: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    scaling("dcgan_width")
+    (path,) = tmp_path.glob("*.json")
+    path.write_text("[]")
+    with pytest.raises(SystemExit, match="can't be read as results of this benchmark"):
+        scaling("dcgan_width")
+    assert path.read_text() == "[]"
+
+
+def test_packages_are_not_installed_into_a_folder_of_other_things(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import peers
+
+    (tmp_path / "pyvenv.cfg").write_text("somebody's environment")
+    with pytest.raises(SystemExit, match="is a folder of other things"):
+        peers.installed(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["pyvenv.cfg"]
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_step_of_torchgan_is_the_same_update(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "peers.py"), "--quick"]
+    folders = ["--env", str(tmp_path / "env"), "--out", str(tmp_path / "out")]
+    subprocess.run([*command, *folders], capture_output=True, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    (path,) = (tmp_path / "out").glob("peers-quick-*.json")
+    results = json.loads(path.read_text())
+    assert results["equality"]["difference"] < 1e-9 < 1e-4 < results["equality"]["moved"]
+    assert list(results["contest"]["sides"]) == ["torchgan", "ganforge", "plain loop"]
+    assert "bias" in path.with_suffix(".md").read_text()
 
 
 def test_the_program_for_gpus_runs_where_there_is_none(tmp_path: Path) -> None:
