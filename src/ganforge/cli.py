@@ -215,7 +215,9 @@ def data(
     pack: Annotated[Path | None, typer.Option(help="don't look, but decode all of it into this packed set")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="of the pack: size=64, channels=3, held_out=500"),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="of the pack: size=64, channels=3, fit=pad, filter=box, held_out=500"
+        ),
     ] = None,
     *,
     as_json: AsJson = False,

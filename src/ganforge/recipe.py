@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import importlib.util
 import inspect
+import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -313,6 +314,8 @@ def sentences(
         else:
             reason = mistake["msg"].removeprefix("Value error, ")
             reason = reason[:1].lower() + reason[1:]
+            if mistake["type"] == "literal_error":
+                reason += nearest(str(mistake["input"]), re.findall("'([^']*)'", mistake["ctx"]["expected"]))
             found[where] = f"{where} = {mistake['input']!r}: {reason}"
     return list(found.values())
 
