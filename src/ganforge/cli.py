@@ -148,7 +148,8 @@ def tradeoff(
 def evaluate(
     what: Annotated[str, typer.Argument(metavar="A", help="a run, a checkpoint, or images: a folder, an archive, ...")],
     against: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="the real images; of a run by default its own")
+        str | None,
+        typer.Argument(metavar="[B]", help="the real images, or the run that learnt from them; of a run its own"),
     ] = None,
     *,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,

@@ -106,7 +106,7 @@ def fit_of(path: Path, index: dict[str, Any], asked: Fit) -> Fit:
         if value not in (own, getattr(Fit, name)):
             raise DataError(
                 f"{str(path)!r} was packed with data.{key} = {own}, not {value}: leave data.{key} out, or pack the set "
-                "again."
+                f"again with --set {key}={value}."
             )
     return replace(known, size=asked.size, channels=asked.channels)
 

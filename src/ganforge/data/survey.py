@@ -146,7 +146,7 @@ class Survey:
             small, large = min(sides), max(sides)
             yield (
                 f"{len(self.sizes):,} different sizes, shorter sides from {small} to {large}: all are cropped to their "
-                "central square and resized to one size; set data.size to choose it, and data.fit to keep all of them"
+                "central square and resized to one size; data.size sets it, and data.fit=pad keeps images whole"
             )
         if lost > 0.2:
             yield (
