@@ -57,6 +57,7 @@ FLOORS: list[list[str]] = [
         "view",
         "scorecard",
         "measuring",
+        "judged",
         "commands",
         "latent_commands",
         "latent_cli",

@@ -227,7 +227,7 @@ def test_a_toy_brings_its_own_keys_into_the_data_section() -> None:
     assert data_of("data=moons").values == {"source": "moons", "sigma": 0.1, "held_out": 10_000}
     assert data_of("data=grid", "data.sigma=.2")().mixture.sigmas[0].item() == pytest.approx(0.2)
     assert data_of("data=mnist").values.keys() == {
-        *("source", "size", "channels", "held_out", "memory", "cache", "flip", "pairs", "domain")
+        *("source", "size", "channels", "held_out", "memory", "cache", "flip", "pairs", "domain", "fit", "filter")
     }
 
 

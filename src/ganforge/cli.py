@@ -148,7 +148,8 @@ def tradeoff(
 def evaluate(
     what: Annotated[str, typer.Argument(metavar="A", help="a run, a checkpoint, or images: a folder, an archive, ...")],
     against: Annotated[
-        str | None, typer.Argument(metavar="[B]", help="the real images; of a run by default its own")
+        str | None,
+        typer.Argument(metavar="[B]", help="the real images, or the run that learnt from them; of a run its own"),
     ] = None,
     *,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
@@ -215,7 +216,9 @@ def data(
     pack: Annotated[Path | None, typer.Option(help="don't look, but decode all of it into this packed set")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="of the pack: size=64, channels=3, held_out=500"),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="of the pack: size=64, channels=3, fit=pad, filter=box, held_out=500"
+        ),
     ] = None,
     *,
     as_json: AsJson = False,

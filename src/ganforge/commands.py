@@ -12,7 +12,8 @@ from ganforge import tradeoff as curve
 from ganforge import view
 from ganforge.bench.sampling import best_batch
 from ganforge.crowd import Album, Maker, Progress
-from ganforge.data import Source, is_named, open_source, pairing
+from ganforge.data import Source, open_source, pairing
+from ganforge.data.fit import Fit
 from ganforge.data.survey import survey
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
@@ -32,17 +33,17 @@ from ganforge.experiments.frame.stage import default_jobs
 from ganforge.features import Extractor
 from ganforge.features import extractor as feature_extractor
 from ganforge.io.cache import cache_folder
-from ganforge.io.checkpoint import is_checkpoint
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import contact_sheet, save_png
 from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
+from ganforge.judged import judged_pair
 from ganforge.label_figures import label_figures
 from ganforge.labels import asked_labels
 from ganforge.players import device_named
 from ganforge.published import asked
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
-from ganforge.run import Run, begin, continued, recipe_of
+from ganforge.run import Run, begin, continued
 from ganforge.sample import Sampler, load, save_samples, seeds_in
 from ganforge.scorecard import card, pictures, run_of
 
@@ -206,7 +207,9 @@ def evaluate(
         sides = {"real": found.standard.real, "fake": found.fake}
         more["labels"] = label_figures(maker.labels, source, judge, split=options["split"], **sides)
     if isinstance(maker, Album) and source.unit == "images":
-        view.say(f"{what} was judged at the size and in the channels of {against}: {'×'.join(map(str, source.shape))}")
+        by = f", data.fit = {source.fit.policy}" if source.fit and source.fit.policy != Fit.policy else ""
+        shape = "×".join(map(str, source.shape))
+        view.say(f"{what} was judged at the size and in the channels of {against}: {shape}{by}")
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
 
 
@@ -276,28 +279,6 @@ def tradeoff(run: Path, *, thresholds: str, samples: int, out: Path | None, devi
 def words_in(text: str) -> list[str]:
     """The words between commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Source, str | None]:
-    """What is judged, the real data (of a run, its own unless others are given), and the extractor that a run chose.
-
-    Raises:
-        RecipeError: for images without any to compare them with.
-    """
-    if not is_named(what) and not is_data(Path(what)):
-        sampler = load(what, device=device)
-        parts = resolve(override(sourced(recipe_of(Path(what)), against), settings_for({"data.source": against}, [])))
-        return sampler, parts["data"](), parts["judge"].values["extractor"]
-    if against is None:
-        raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
-    source = resolve(override(load_recipe(), [f"data.source={against}"]))["data"]()
-    fit = dict(zip(("channels", "size"), source.shape, strict=False)) if len(source.shape) == 3 else {}
-    return Album(open_source(source=what, **fit)), source, None
-
-
-def is_data(path: Path) -> bool:
-    """Whether a path is there and neither a run nor a checkpoint."""
-    return path.exists() and not is_checkpoint(path) and not (path / "recipe.toml").exists()
 
 
 def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str], as_json: bool) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import importlib.util
 import inspect
+import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -316,10 +317,17 @@ def sentences(
         elif where in found:  # a union reports each of its members
             continue
         else:
-            reason = ASKED.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
-            reason = "this is no number" if mistake["input"] != mistake["input"] else reason[:1].lower() + reason[1:]
-            found[where] = f"{where} = {mistake['input']!r}: {reason}"
+            found[where] = f"{where} = {mistake['input']!r}: {reason(mistake)}"
     return list(found.values())
+
+
+def reason(mistake: Mapping[str, Any]) -> str:
+    """Why a value can't stand where it does."""
+    if mistake["input"] != mistake["input"]:
+        return "this is no number"
+    words = ASKED.get(mistake["type"], mistake["msg"].removeprefix("Value error, "))
+    choices = re.findall("'([^']*)'", mistake["ctx"]["expected"]) if mistake["type"] == "literal_error" else []
+    return words[:1].lower() + words[1:] + nearest(str(mistake["input"]), choices)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

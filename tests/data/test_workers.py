@@ -13,6 +13,7 @@ from PIL import Image
 from tests.data.spoilt import photo
 
 from ganforge.data import open_source
+from ganforge.data.fit import Fit
 from ganforge.data.packed import check, open_pack
 from ganforge.data.workers import by_processes, in_order
 from ganforge.errors import DataError
@@ -93,7 +94,7 @@ def test_broken_files_leave_no_gap_in_a_pack(tmp_path: Path) -> None:
     reasons = write_pack(source, tmp_path / "pack")
     assert [reason.split("'")[1][-7:] for reason in reasons] == ["003.png", "100.png"]
     check(tmp_path / "pack")
-    packed = open_pack(tmp_path / "pack", size=None, channels=None, held_out=None).train.tensor
+    packed = open_pack(tmp_path / "pack", Fit(), held_out=None).train.tensor
     assert packed is not None
     assert len(packed) == 208
     for place, n in ((0, 0), (3, 4), (98, 99), (99, 101), (207, 209)):

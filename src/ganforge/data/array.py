@@ -10,7 +10,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from ganforge.data.images import Array, Source, default_size, fitted, parted
+from ganforge.data.fit import Fit, idle
+from ganforge.data.images import Array, Source, fitted, parted, settled
 from ganforge.data.labels import Labels, by_array
 from ganforge.errors import DataError
 
@@ -106,7 +107,7 @@ def _agreed(train: Labels | None, test: Array | None, where: str) -> None:
         raise DataError(f"'{where}' has labels of one kind for training and of another for testing: save them alike.")
 
 
-def open_array(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_array(path: Path, fit: Fit, *, held_out: int | None) -> Source:
     """The images of a NumPy file; a tenth of them, at most 10,000, held out.
 
     In a .npz, images with "test" in their name are for testing, and labels are an array called y, labels, ...
@@ -122,23 +123,23 @@ def open_array(path: Path, *, size: int | None, channels: int | None, held_out: 
     count = parted(str(path), len(images), held_out, min(len(images) // 10, 10_000))
     scale, note = _scale(images, str(path))
     pixels = _pixels(images, scale)
-    size, channels = size or default_size({min(pixels.shape[2:])}), channels or pixels.shape[1]
+    fit = settled(fit, tuple(pixels.shape[1:]))
     labels = _labels(arrays, len(images), test=False, where=str(path))
-    array = Array(fitted(pixels, size, channels), labels and labels.numbers)
-    test = _test(arrays, scale, size, channels, str(path))
+    array = Array(fitted(pixels, fit), labels and labels.numbers)
+    test = _test(arrays, scale, fit, str(path))
     _agreed(labels, test, str(path))
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(SPLIT_SEED))
     kept, rest = order[:count].sort().values, order[count:].sort().values
     classes, continuous = (labels.classes, labels.continuous) if labels else (None, None)
     held = array.part(kept) if count else None
-    notes = (note,) if note else ()
+    notes = (*((note,) if note else ()), *idle(fit, tuple(pixels.shape[2:])))
     return Source(str(path), array.part(rest), held, test, classes, notes=notes, continuous=continuous)
 
 
-def _test(arrays: dict[str, np.ndarray], scale: Scale, size: int, channels: int, where: str) -> Array | None:
+def _test(arrays: dict[str, np.ndarray], scale: Scale, fit: Fit, where: str) -> Array | None:
     """The images for testing, scaled as those for training."""
     images = _chosen(arrays, test=True)
     if images is None:
         return None
     labels = _labels(arrays, len(images), test=True, where=where)
-    return Array(fitted(_pixels(images, scale), size, channels), labels and labels.numbers)
+    return Array(fitted(_pixels(images, scale), fit), labels and labels.numbers)

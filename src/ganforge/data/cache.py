@@ -19,6 +19,7 @@ import PIL
 
 from ganforge.data.bar import bar
 from ganforge.data.files import Listing, decoded
+from ganforge.data.fit import Fit
 from ganforge.data.images import Source
 from ganforge.data.members import members
 from ganforge.data.packed import INDEX, check, is_pack, open_pack
@@ -33,15 +34,12 @@ try:
 except ImportError:  # on Windows: two processes may then both decode, and one copy remains
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Settings", "cached", "copies", "find"]
+__all__ = ["cached", "copies", "find"]
 
 FEW = 2_000  # files, below which decoding is over before anyone notices
 RULES = 2  # to be raised when the same files become other pixels or labels
 GIB = 2**30
 CHECKED = GIB  # bytes whose SHA-256 is taken whenever they are opened, in a second; of larger copies only the size
-
-Settings = dict[str, int | None]
-"""size, channels and held_out of a source."""
 
 
 def home() -> Path | None:
@@ -61,9 +59,11 @@ def identity(path: Path) -> str:
     return found.hexdigest()
 
 
-def place(path: Path, fit: Settings, pairs: str | None) -> Path | None:
-    """The copy of a set by these settings, there or not."""
-    words = "-".join(f"{key}_{value}" for key, value in (*fit.items(), ("pairs", pairs)) if value is not None)
+def place(path: Path, fit: Fit, held_out: int | None, pairs: str | None) -> Path | None:
+    """The copy of a set by these settings, there or not; what is as usual isn't in its name."""
+    said = fit.of_files.changes
+    kept = {key: said.pop(key, None) for key in ("size", "channels")} | {"held_out": held_out, "pairs": pairs} | said
+    words = "-".join(f"{key}_{value}" for key, value in kept.items() if value is not None)
     root = home()
     return root and root / "-".join(filter(None, (identity(path), words)))
 
@@ -75,29 +75,36 @@ def copies(path: Path) -> list[Path]:
     return sorted(copy for copy in found if is_pack(copy))
 
 
-def find(path: Path, fit: Settings, pairs: str | None = None) -> Source | None:
+def find(path: Path, fit: Fit, *, held_out: int | None, pairs: str | None = None) -> Source | None:
     """The source, from its packed copy; None where there is no whole one."""
     there = path.exists() or expanded(path)
-    copy = place(path, fit, pairs) if there and home() else None
-    return None if copy is None else opened(copy, path)
+    copy = place(path, fit, held_out, pairs) if there and home() else None
+    return None if copy is None else opened(copy, path, fit)
 
 
-def opened(copy: Path, path: Path) -> Source | None:
+def opened(copy: Path, path: Path, fit: Fit) -> Source | None:
     """What a copy holds, if it is there and whole."""
     if not is_pack(copy):
         return None
     try:
-        source = open_pack(copy, size=None, channels=None, held_out=None)
+        source = open_pack(copy, Fit(policy=fit.policy), held_out=None)
         if len(source.train) * math.prod(source.shape) <= CHECKED:
             check(copy)
         os.utime(copy / INDEX)
     except (DataError, OSError):  # altered, or just removed to make room
         return None
-    return dataclasses.replace(source, name=str(path))
+    return dataclasses.replace(source, name=str(path), fit=fit)
 
 
 def cached(
-    path: Path, listing: Listing, fit: Settings, *, pairs: str | None = None, memory: float, cache: float
+    path: Path,
+    listing: Listing,
+    fit: Fit,
+    *,
+    held_out: int | None,
+    pairs: str | None = None,
+    memory: float,
+    cache: float,
 ) -> Source:
     """The source of these files, packed now and read from there, if they are many and that takes at most `cache` GiB.
 
@@ -108,27 +115,28 @@ def cached(
     """
     parts = [*listing.parts.values(), *(listing.others or {}).values()]
     total = sum(len(part.files) for part in parts)
-    copy = place(path, fit, pairs) if cache and total >= FEW else None
+    copy = place(path, fit, held_out, pairs) if cache and total >= FEW else None
     if copy is None:
-        return decoded(str(path), listing, **fit, memory=memory)
-    source = decoded(str(path), listing, **fit, memory=0.0)
+        return decoded(str(path), listing, fit, held_out=held_out, memory=memory)
+    source = decoded(str(path), listing, fit, held_out=held_out, memory=0.0)
     weight = total * math.prod(source.shape) * (2 if isinstance(source.train, Paired) else 1)
     notes: tuple[str, ...] = ()
     try:
         copy.parent.mkdir(parents=True, exist_ok=True)
         if weight <= min(cache * GIB, shutil.disk_usage(copy.parent).free / 2):
             with locked(copy):
-                found = opened(copy, path) or packed(source, copy, path)
+                found = opened(copy, path, fit) or packed(source, copy, path, fit)
             make_room(copy, cache * GIB)
             if found is not None:
                 return found
     except OSError as error:
         notes = (f"no packed copy could be kept in {copy.parent} ({error.strerror or error}): data.cache=0 tries none",)
-    source = source if weight > memory * GIB else decoded(str(path), listing, **fit, memory=memory)
+    if weight <= memory * GIB:
+        source = decoded(str(path), listing, fit, held_out=held_out, memory=memory)
     return dataclasses.replace(source, notes=(*source.notes, *notes))
 
 
-def packed(source: Source, copy: Path, path: Path) -> Source | None:
+def packed(source: Source, copy: Path, path: Path, fit: Fit) -> Source | None:
     """The source, packed."""
     unfinished = copy.with_name(f".tmp-{os.getpid()}-{threading.get_ident()}-{copy.name}")
     if fcntl is not None:  # alone: what is there is what killed processes left, or isn't whole
@@ -142,7 +150,7 @@ def packed(source: Source, copy: Path, path: Path) -> Source | None:
             os.rename(unfinished, copy)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return opened(copy, path)
+    return opened(copy, path, fit)
 
 
 @contextlib.contextmanager

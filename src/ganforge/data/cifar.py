@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ganforge.data.fit import Fit
 from ganforge.data.images import Array, Source, arranged
 from ganforge.data.members import Member, first_names, is_archive, members
 from ganforge.data.unpickle import unpickled
@@ -66,7 +67,7 @@ def is_cifar(path: Path) -> bool:
     return is_archive(path) and any(folders & set(PurePosixPath(name).parts) for name in first_names(path, 2))
 
 
-def open_cifar(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_cifar(path: Path, fit: Fit, *, held_out: int | None) -> Source:
     """Its training and test images, with the (fine) labels by name; the last tenth of the training images is held out.
 
     Raises:
@@ -81,10 +82,8 @@ def open_cifar(path: Path, *, size: int | None, channels: int | None, held_out: 
     names = names_of(files[form.meta], form)
     train = joined([part_of(files[name], form, len(names)) for name in form.train])
     test = part_of(files[form.test], form, len(names))
-    return arranged(
-        str(path), train, test, classes=names, held_out=held_out, default=len(train) // 10, size=size,
-        channels=channels,
-    )  # fmt: skip
+    default = len(train) // 10
+    return arranged(str(path), train, test, classes=names, held_out=held_out, default=default, fit=fit)
 
 
 def names_of(file: Member, form: Form) -> tuple[str, ...]:

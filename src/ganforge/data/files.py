@@ -12,6 +12,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from ganforge.data.bar import bar
+from ganforge.data.fit import USUAL, Fit
 from ganforge.data.images import Array, Source, default_size, parted
 from ganforge.data.pairs import OTHER, Half, Item, Pairing, Twin, faces, joined
 from ganforge.data.picture import MODES, UNREADABLE, Glance, glance, reason
@@ -37,6 +38,7 @@ class Files:
     members: tuple[Item, ...]
     shape: tuple[int, int, int]
     labels: LabelsOf | None = None
+    fit: Fit = USUAL
     tensor: None = None
 
     def __len__(self) -> int:
@@ -56,7 +58,7 @@ class Files:
         pixels, failures = np.empty((len(numbers), height, width, channels), np.uint8), dict[int, Failure]()
         for place, number in enumerate(numbers):
             try:
-                pixels[place - len(failures)] = pixels_of(self.members[number], self.shape)
+                pixels[place - len(failures)] = pixels_of(self.members[number], self.shape, self.fit)
             except UNREADABLE as error:
                 failures[number] = self.members[number], error
         return pixels[: len(numbers) - len(failures)], failures
@@ -77,12 +79,12 @@ def _left_out(failures: list[Failure]) -> str:
     return f"left out {len(failures)} file{'s' if len(failures) > 1 else ''} that can't be read: {named}{more}"
 
 
-def _shape(looks: Sequence[Glance], size: int | None, channels: int | None) -> tuple[int, int, int]:
+def _shape(looks: Sequence[Glance], fit: Fit) -> tuple[int, int, int]:
     """What is given, else what a sample of the files suggests."""
-    if channels is not None and channels not in MODES:
-        raise DataError(f"channels = {channels}, and image files have 1 to 4 (grey, with alpha, RGB, with alpha).")
-    size = size or default_size({look.side for look in looks})
-    return channels or (1 if all(look.grey for look in looks) else 3), size, size
+    if fit.channels is not None and fit.channels not in MODES:
+        raise DataError(f"channels = {fit.channels}, and image files have 1 to 4 (grey, with alpha, RGB, with alpha).")
+    size = fit.size or default_size({look.side for look in looks})
+    return fit.channels or (1 if all(look.grey for look in looks) else 3), size, size
 
 
 def _remarks(looks: Sequence[Glance], channels: int) -> Iterator[str]:
@@ -134,14 +136,14 @@ class Listing(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failure]]:
+def _decoded(part: Part, shape: tuple[int, int, int], fit: Fit) -> tuple[Array, list[Failure]]:
     """All readable files in one tensor, decoded by threads; and those that can't be read."""
     channels, height, width = shape
     array = np.empty((len(part.files), height, width, channels), np.uint8)
 
     def decode(place: int) -> Exception | None:
         try:
-            array[place] = pixels_of(part.files[place], shape)
+            array[place] = pixels_of(part.files[place], shape, fit)
         except UNREADABLE as error:
             return error
         return None
@@ -159,15 +161,7 @@ def _decoded(part: Part, shape: tuple[int, int, int]) -> tuple[Array, list[Failu
     return Array(pixels[whole], None if part.labels is None else part.labels[whole]), failures
 
 
-def decoded(
-    name: str,
-    listing: Listing,
-    *,
-    size: int | None,
-    channels: int | None,
-    held_out: int | None,
-    memory: float,
-) -> Source:
+def decoded(name: str, listing: Listing, fit: Fit, *, held_out: int | None, memory: float) -> Source:
     """The source of these files by split, in memory if all images take at most `memory` GiB.
 
     Where no part is held out already, a tenth of the training files is, at most 10,000. Up to 1 % of broken files are
@@ -181,14 +175,14 @@ def decoded(
         parts = parts | {f"{split}{OTHER}": part for split, part in _parted(name, listing.others, held_out).items()}
     everything = [file for part in parts.values() for file in part.files]
     looks = _looks(everything)
-    channels, size, _ = _shape(looks, size, channels)
+    channels, size, _ = _shape(looks, fit)
     shape = (2 * channels if isinstance(everything[0], Twin) else channels, size, size)
     fits = len(everything) * np.prod(shape) <= memory * 2**30
-    read, notes = _read(parts, shape) if fits else _listed(parts, shape)
+    read, notes = _read(parts, shape, fit) if fits else _listed(parts, shape, fit)
     read = joined(read, listing.pairing)
     notes = (*listing.notes, *notes, *_remarks(looks, channels))
     splits = (read["train"], read.get("held_out"), read.get("test"))
-    return Source(name, *splits, listing.classes, notes=notes, continuous=listing.continuous)
+    return Source(name, *splits, listing.classes, notes=notes, continuous=listing.continuous, fit=fit)
 
 
 def _looks(everything: Sequence[Item]) -> list[Glance]:
@@ -223,7 +217,10 @@ def _held_out(name: str, part: Part, held_out: int | None) -> dict[str, Part]:
     return {"train": part.taken(order[count:].sort().values), **kept}
 
 
-def _read(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str, Split], tuple[str, ...]]:
+Read = tuple[dict[str, Split], tuple[str, ...]]
+
+
+def _read(parts: dict[str, Part], shape: tuple[int, int, int], fit: Fit) -> Read:
     """Every split decoded, and what there is to say.
 
     Raises:
@@ -231,13 +228,13 @@ def _read(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str
     """
     read, failures = {}, list[Failure]()
     for split, part in parts.items():
-        read[split], failed = _decoded(part, shape)
+        read[split], failed = _decoded(part, shape, fit)
         failures += failed
     if len(failures) > BEARABLE * sum(len(part.files) for part in parts.values()):
         raise broken(failures)
     return dict(read), (_left_out(failures),) if failures else ()
 
 
-def _listed(parts: dict[str, Part], shape: tuple[int, int, int]) -> tuple[dict[str, Split], tuple[str, ...]]:
+def _listed(parts: dict[str, Part], shape: tuple[int, int, int], fit: Fit) -> Read:
     """Every split as files to decode whenever they are read."""
-    return {split: Files(tuple(part.files), shape, part.labels) for split, part in parts.items()}, ()
+    return {split: Files(tuple(part.files), shape, part.labels, fit) for split, part in parts.items()}, ()

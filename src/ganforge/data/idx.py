@@ -13,6 +13,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ganforge.data.fit import Fit
 from ganforge.data.images import Array, Source, arranged
 from ganforge.data.stacked import open_stacked
 from ganforge.errors import DataError
@@ -79,15 +80,11 @@ def _array(images: Traversable, labels: Traversable | None) -> Array:
     return Array(pixels, numbers)
 
 
-def _split(
-    name: str, train: Array, test: Array | None, size: int | None, channels: int | None, held_out: int | None
-) -> Source:
+def _split(name: str, train: Array, test: Array | None, fit: Fit, held_out: int | None) -> Source:
     """The last images are held out: a sixth, at most 10,000."""
     classes = None if train.labels is None else tuple(map(str, range(int(train.labels.max()) + 1)))
     most = min(len(train) // 6, 10_000)
-    return arranged(
-        name, train, test, classes=classes, held_out=held_out, default=most, size=size, channels=channels
-    )  # fmt: skip
+    return arranged(name, train, test, classes=classes, held_out=held_out, default=most, fit=fit)
 
 
 @lru_cache(maxsize=2)
@@ -96,14 +93,14 @@ def _mnist(split: str) -> Array:
     return _array(folder / f"{split}-images-idx3-ubyte.gz", folder / f"{split}-labels-idx1-ubyte.gz")
 
 
-def open_mnist(*, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_mnist(fit: Fit, *, held_out: int | None) -> Source:
     """The 70,000 handwritten digits in the package: 50,000 to train, 10,000 held out, 10,000 to test; no network."""
-    return _split("mnist", _mnist("train"), _mnist("t10k"), size, channels, held_out)
+    return _split("mnist", _mnist("train"), _mnist("t10k"), fit, held_out)
 
 
-def open_stacked_mnist(*, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_stacked_mnist(fit: Fit, *, held_out: int | None) -> Source:
     """128,000 images of three of those digits each, 26,000 held out, 26,000 of the test digits."""
-    return open_stacked(_mnist("train"), _mnist("t10k"), size=size, channels=channels, held_out=held_out)
+    return open_stacked(_mnist("train"), _mnist("t10k"), fit, held_out=held_out)
 
 
 def _is_test(file: Path) -> bool:
@@ -117,10 +114,10 @@ def _pair(files: list[Path], test: bool) -> tuple[Path | None, Path | None]:
     return images, next((file for file in mine if _rank(file) == 1), None)
 
 
-def open_idx(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_idx(path: Path, fit: Fit, *, held_out: int | None) -> Source:
     """IDX files by the names of MNIST's, in a folder; or one file of images, without labels."""
     if path.is_file():
-        return _split(str(path), _array(path, None), None, size, channels, held_out)
+        return _split(str(path), _array(path, None), None, fit, held_out)
     files = sorted(file for file in path.iterdir() if _named_like_idx(file))
     images, labels = _pair(files, test=False)
     if images is None:
@@ -129,4 +126,4 @@ def open_idx(path: Path, *, size: int | None, channels: int | None, held_out: in
         )
     test_images, test_labels = _pair(files, test=True)
     test = _array(test_images, test_labels) if test_images else None
-    return _split(str(path), _array(images, labels), test, size, channels, held_out)
+    return _split(str(path), _array(images, labels), test, fit, held_out)

@@ -1,22 +1,26 @@
 """Images as uint8, one split or all of them, and their fitting to a size and a number of channels."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from ganforge.data.fit import Fit, framed, idle, squared
 from ganforge.data.mixture import Mixture
 from ganforge.data.pairs import Paired, Unpaired
 from ganforge.data.split import LabelsOf, Split, Stream
 from ganforge.data.stream import ImageStream
 from ganforge.errors import DataError
 
-__all__ = ["Array", "Source", "arranged", "default_size", "fitted", "parted"]
+__all__ = ["Array", "Source", "arranged", "default_size", "fitted", "parted", "settled"]
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's own grey
+PICTURES = (1, 3, 4)  # channels that Pillow takes for one picture
 CHUNK = 2048  # images resized at a time
 LARGEST_DEFAULT = 64
 
@@ -60,6 +64,7 @@ class Source:
         mixture: the density itself, where it is a mixture of Gaussians; or None.
         extractor: the feature extractor that knows these classes; None where their shape chooses one.
         notes: what a user should hear of it before training, a sentence each.
+        fit: how its images were brought to their shape; None where nobody knows.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Source:
     extractor: str | None = None
     notes: tuple[str, ...] = ()
     continuous: tuple[str, ...] | None = None
+    fit: Fit | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -140,31 +146,56 @@ def _recoloured(images: Tensor, channels: int) -> Tensor:
     return images
 
 
-def _fitted_chunk(images: UInt8[Tensor, "n C H W"], size: int, channels: int) -> UInt8[Tensor, "n c size size"]:
-    side = min(images.shape[-2:])
-    top, left = ((length - side) // 2 for length in images.shape[-2:])
-    square = _recoloured(images[..., top : top + side, left : left + side].float(), channels)
-    if side != size:
-        square = F.interpolate(square, (size, size), mode="bicubic", antialias=True)
-    square = square.round_().clamp_(0, 255).to(torch.uint8)
-    if square.shape[1] == channels:
-        return square
-    solid = [torch.full_like(square[:, :1], 255)] if channels == 4 else []
-    return torch.cat([square.expand(-1, 3, -1, -1), *solid], 1)
+def _levels(images: Tensor, channels: int) -> UInt8[Tensor, "n c H W"]:
+    """Rounded; grey is spread over three channels, and what has no alpha is opaque."""
+    images = images.round_().clamp_(0, 255).to(torch.uint8)
+    if images.shape[1] == channels:
+        return images
+    solid = [torch.full_like(images[:, :1], 255)] if channels == 4 else []
+    return torch.cat([images.expand(-1, 3, -1, -1), *solid], 1)
 
 
-def fitted(images: UInt8[Tensor, "N C H W"], size: int, channels: int) -> UInt8[Tensor, "N c size size"]:
-    """Centre-cropped to a square, resized with antialiasing, turned grey, RGB or RGBA; as it is where it fits already.
+def _fitted_chunk(images: UInt8[Tensor, "n C H W"], size: int, channels: int, fit: Fit) -> Tensor:
+    H, W = images.shape[-2:]
+    if fit.filter != "auto":
+        return _by_pillow(_levels(_recoloured(images.float(), channels), channels), size, fit)
+    frame = framed(fit.policy, W, H, size)
+    (w, h), (left, top) = frame.sides, frame.corner
+    part = _recoloured(images[(..., *frame.window)].float(), channels)
+    if part.shape[-2:] != (h, w):
+        part = F.interpolate(part, (h, w), mode="bicubic", antialias=True)
+    return F.pad(_levels(part, channels), (left, size - w - left, top, size - h - top))
+
+
+def _by_pillow(images: UInt8[Tensor, "n c H W"], size: int, fit: Fit) -> UInt8[Tensor, "n c size size"]:
+    """Each image as Pillow resizes its file: channels each for itself, colours with alpha weighed by it."""
+    C = images.shape[1]
+    whole = images if C in PICTURES else images.flatten(0, 1)[:, None]
+    arrays = [array.squeeze(2) if array.shape[2] == 1 else array for array in whole.permute(0, 2, 3, 1).numpy()]
+    squares = [np.asarray(squared(Image.fromarray(np.ascontiguousarray(a)), size, fit)) for a in arrays]
+    found = torch.from_numpy(np.stack(squares)).view(len(whole), size, size, -1).permute(0, 3, 1, 2)
+    return found.reshape(len(images), C, size, size)
+
+
+def settled(fit: Fit, shape: tuple[int, ...]) -> Fit:
+    """The size and the channels that images of this shape (C, H, W) get where none are asked for."""
+    C, *sides = shape
+    return replace(fit, size=fit.size or default_size({min(sides)}), channels=fit.channels or C)
+
+
+def fitted(images: UInt8[Tensor, "N C H W"], fit: Fit) -> UInt8[Tensor, "N c size size"]:
+    """Squares by the policy and filter of `fit`, grey, RGB or RGBA; images as they are where they fit already.
 
     Raises:
         DataError: for channels that no rule makes from what is there.
     """
-    C = images.shape[1]
-    if tuple(images.shape[1:]) == (channels, size, size):
+    C, H, W = images.shape[1:]
+    size, channels = fit.size or default_size({min(H, W)}), fit.channels or C
+    if (channels, size, size) == (C, H, W):
         return images
     if channels != C and not {C, channels} <= {1, 3, 4}:
         raise DataError(f"images of {C} channel{'s' * (C > 1)} can't be turned into {channels}: give ones that fit.")
-    return torch.cat([_fitted_chunk(chunk, size, channels) for chunk in images.split(CHUNK)])
+    return torch.cat([_fitted_chunk(chunk, size, channels, fit) for chunk in images.split(CHUNK)])
 
 
 def arranged(
@@ -175,8 +206,7 @@ def arranged(
     classes: tuple[str, ...] | None,
     held_out: int | None,
     default: int,
-    size: int | None,
-    channels: int | None,
+    fit: Fit,
 ) -> Source:
     """A set that comes with its own test images, fitted; the last `held_out` of the others (or `default`) are held out.
 
@@ -184,9 +214,9 @@ def arranged(
         DataError: if that leaves fewer than two to learn from.
     """
     count = parted(name, len(train), held_out, default)
-    C, *sides = train.shape
-    size = size or default_size({min(sides)})
-    fit = [part and Array(fitted(part.tensor, size, channels or C), part.labels) for part in (train, test)]
-    assert fit[0] is not None
-    rest = fit[0].part(slice(0, len(train) - count))
-    return Source(name, rest, fit[0].part(slice(len(train) - count, None)) if count else None, fit[1], classes)
+    fit = settled(fit, train.shape)
+    fits = [part and Array(fitted(part.tensor, fit), part.labels) for part in (train, test)]
+    assert fits[0] is not None
+    rest, kept = fits[0].part(slice(0, len(train) - count)), fits[0].part(slice(len(train) - count, None))
+    notes = tuple(idle(fit, train.shape[1:]))
+    return Source(name, rest, kept if count else None, fits[1], classes, notes=notes)

@@ -2,13 +2,14 @@
 
 A pack is a folder: `pixels.bin`, uint8, (N, H, W, C), the splits one after the other; `labels.bin` where there are
 labels, class numbers as int64, (N,), or continuous ones as float32, (N, K) (-1 or NaN in a split that has none); and
-`pack.json`, which says the shape, the splits' sizes, the names of classes or of continuous labels' numbers, a SHA-256
-of each file, and what is to be noted of the set.
+`pack.json`, which says the shape and how images were brought to it, the splits' sizes, the names of classes or of
+continuous labels' numbers, a SHA-256 of each file, and what is to be noted of the set.
 """
 
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ganforge.data.fit import FILTERS, POLICIES, Fit
 from ganforge.data.images import Array, Source, fitted
 from ganforge.data.pairs import OTHER, joined
 from ganforge.data.split import LabelsOf
@@ -29,6 +31,7 @@ SPLITS = ("train", "held_out", "test")
 ALL = (*SPLITS, *(f"{split}{OTHER}" for split in SPLITS))  # of unpaired sets B's after A's
 KINDS = ("classes", "continuous")  # of labels: the index holds their names
 KIND = "ganforge.pack"
+LEAD = "these images were packed with"  # how what is said of their fit begins
 READ = 1 << 24  # bytes hashed at a time
 
 
@@ -55,6 +58,7 @@ def read_index(path: Path) -> dict[str, Any]:
     try:
         index: dict[str, Any] = json.loads((path / INDEX).read_text("utf-8"))
         whole = index["kind"] == KIND and len(index["shape"]) == 3 and set(index["splits"]) <= set(ALL)
+        whole = whole and index.get("fit", Fit.policy) in POLICIES and index.get("filter", Fit.filter) in FILTERS
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
@@ -85,13 +89,36 @@ def mapped(file: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.memmap(file, dtype, "c", shape=shape)
 
 
-def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def made(index: dict[str, Any]) -> Fit:
+    """How the images of a pack were brought to their shape; packs of former versions say nothing, and are as usual."""
+    return Fit(policy=index.get("fit", Fit.policy), filter=index.get("filter", Fit.filter))
+
+
+def fit_of(path: Path, index: dict[str, Any], asked: Fit) -> Fit:
+    """How a pack's images are brought to what is asked: as they were before.
+
+    Raises:
+        DataError: if that is to be another way than the usual one and its own.
+    """
+    known = made(index)
+    for key, name in (("fit", "policy"), ("filter", "filter")):
+        value, own = getattr(asked, name), getattr(known, name)
+        if value not in (own, getattr(Fit, name)):
+            raise DataError(
+                f"{str(path)!r} was packed with data.{key} = {own}, not {value}: leave data.{key} out, or pack the set "
+                f"again with --set {key}={value}."
+            )
+    return replace(known, size=asked.size, channels=asked.channels)
+
+
+def open_pack(path: Path, fit: Fit, *, held_out: int | None) -> Source:
     """The source that was packed, with its splits.
 
     Raises:
-        DataError: if it was altered, or another number of images should be held out.
+        DataError: if it was altered, or another number of images should be held out, or it was made another way.
     """
     index = read_index(path)
+    usual, fit = fit.policy == Fit.policy, fit_of(path, index, fit)
     C, H, W = index["shape"]
     counts = {split: int(index["splits"].get(split, 0)) for split in ALL}
     if held_out not in (None, counts["held_out"]):
@@ -106,17 +133,20 @@ def open_pack(path: Path, *, size: int | None, channels: int | None, held_out: i
     parts = split_up(pixels, labels, counts)
     pairing = index.get("pairing")
     each = 1 + (pairing == "paired")  # images held as one
-    if (size or H, channels or C // each) != (H, C // each):
-        parts = {k: refitted(part, size or H, channels or C // each, each) for k, part in parts.items()}
-    notes = tuple(map(str, index.get("notes", ())))
+    size, channels = fit.size or H, fit.channels or C // each
+    if (size, channels) != (H, C // each):
+        parts = {k: refitted(part, replace(fit, size=size, channels=channels), each) for k, part in parts.items()}
+    notes = [note for note in map(str, index.get("notes", ())) if not note.startswith(LEAD)]
+    if usual and fit.policy != Fit.policy:
+        notes.append(f"{LEAD} data.fit = {fit.policy}, and that isn't changed by opening them")
     read = joined(parts, pairing)
     splits = (read["train"], read.get("held_out"), read.get("test"))
-    return Source(str(path), *splits, classes, notes=notes, continuous=continuous)
+    return Source(str(path), *splits, classes, notes=tuple(notes), continuous=continuous, fit=fit)
 
 
-def refitted(part: Array, size: int, channels: int, each: int) -> Array:
+def refitted(part: Array, fit: Fit, each: int) -> Array:
     """At another size, with other channels; of a pair, both."""
-    return Array(torch.cat([fitted(one, size, channels) for one in part.tensor.chunk(each, 1)], 1), part.labels)
+    return Array(torch.cat([fitted(one, fit) for one in part.tensor.chunk(each, 1)], 1), part.labels)
 
 
 def labels_in(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganforge.data.files import BEARABLE, Files, broken
+from ganforge.data.fit import USUAL
 from ganforge.data.images import Source
 from ganforge.data.packed import INDEX, KIND, LABELS, PIXELS, SPLITS
 from ganforge.data.pairs import OTHER, Paired, Unpaired
@@ -95,10 +96,13 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
     if not labelled:
         sinks.pop(LABELS)
         (folder / LABELS).unlink()
+    fit = source.fit or USUAL
     index = {
         "kind": KIND,
         "source": source.name,
         "shape": list(splits["train"].shape),
+        "fit": fit.policy,
+        "filter": fit.filter,
         "pairing": pairing,
         "splits": counts,
         "classes": list(source.classes) if labelled and source.classes else None,

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from ganforge.data.fit import Fit, squared
 from ganforge.data.members import Member
 from ganforge.data.pairs import Face, Half, Item, Twin, faces
 
@@ -98,28 +99,28 @@ def opaque(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def pixels(item: Item, shape: tuple[int, int, int]) -> UInt8[np.ndarray, "H W C"]:
-    """One file, upright (EXIF), cropped to its central square, resized, antialiased; with 2 or 4 channels alpha stays.
-    Of a pair, both halves of the channels.
+def pixels(item: Item, shape: tuple[int, int, int], fit: Fit) -> UInt8[np.ndarray, "H W C"]:
+    """One file, upright (EXIF), made a square by the policy and filter of `fit`; with 2 or 4 channels alpha stays. Of a
+    pair, both halves of the channels.
 
     Raises one of `UNREADABLE`.
     """
     channels, size, _ = shape
     if not isinstance(item, Twin):
-        return square(ready(item, channels, (2 * size, 2 * size)), channels, size)
+        return square(ready(item, channels, fit, (2 * size, 2 * size)), channels, size, fit)
     channels //= 2
     if isinstance(item.a, Half) and isinstance(item.b, Half):  # of one file, decoded once
-        whole = ready(item.a.member, channels, (4 * size, 2 * size))
+        whole = ready(item.a.member, channels, fit, (4 * size, 2 * size))
         images = [half(whole, face) for face in (item.a, item.b)]
-        return np.concatenate([square(image, channels, size) for image in images], 2)
-    both = [pixels(face, (channels, size, size)) for face in faces(item) if isinstance(face, Member)]
+        return np.concatenate([square(image, channels, size, fit) for image in images], 2)
+    both = [pixels(face, (channels, size, size), fit) for face in faces(item) if isinstance(face, Member)]
     return np.concatenate(both, 2)
 
 
-def ready(member: Member, channels: int, least: tuple[int, int]) -> Image.Image:
+def ready(member: Member, channels: int, fit: Fit, least: tuple[int, int]) -> Image.Image:
     """An image file, upright, with these channels of 8 bits; no smaller than this where it isn't already."""
     with opened(member) as image:
-        if image.width >= 2 * least[0] and image.height >= 2 * least[1]:
+        if fit.filter != "nearest" and image.width >= 2 * least[0] and image.height >= 2 * least[1]:
             image.draft(image.mode, least)  # large JPEGs are decoded at a fraction of their size
         ImageOps.exif_transpose(image, in_place=True)
     eight = (eight_bits if channels in (2, 4) else opaque)(image)
@@ -128,10 +129,10 @@ def ready(member: Member, channels: int, least: tuple[int, int]) -> Image.Image:
     return eight if eight.mode == MODES[channels] else eight.convert(MODES[channels])
 
 
-def square(image: Image.Image, channels: int, size: int) -> UInt8[np.ndarray, "size size C"]:
-    """Its central square, at this size."""
+def square(image: Image.Image, channels: int, size: int, fit: Fit) -> UInt8[np.ndarray, "size size C"]:
+    """It as a square of this size."""
     if image.size != (size, size):
-        image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
+        image = squared(image, size, fit)
     return np.asarray(image).reshape(size, size, channels)
 
 

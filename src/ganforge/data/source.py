@@ -10,9 +10,10 @@ from pydantic import Field
 
 from ganforge.data import folder, hub, parquet, shards
 from ganforge.data.array import is_array, open_array
-from ganforge.data.cache import Settings, cached, find
+from ganforge.data.cache import cached, find
 from ganforge.data.cifar import is_cifar, open_cifar
 from ganforge.data.files import Listing
+from ganforge.data.fit import FILTERS, Filter, Fit, Policy
 from ganforge.data.idx import is_idx, open_idx, open_mnist, open_stacked_mnist
 from ganforge.data.images import Source
 from ganforge.data.members import is_archive, members
@@ -26,7 +27,7 @@ from ganforge.errors import DataError
 __all__ = ["NAMED", "is_named", "listed", "open_source", "place_of"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
-"""Data sets that come with the package: name -> function of size, channels, held_out."""
+"""Data sets that come with the package: name -> function of a `Fit` and held_out."""
 
 LEAD = "of two domains"  # how what is said of them begins
 
@@ -69,6 +70,13 @@ def open_source(
             le=8,
         ),
     ] = None,
+    fit: Annotated[
+        Policy, Field(description="to a square: crop, the centre; stretch, the aspect is lost; pad, with black bars")
+    ] = "crop",
+    filter: Annotated[
+        Filter,
+        Field(description="of resizing, Pillow's: " + ", ".join(FILTERS[1:]) + "; auto: lanczos, of arrays bicubic"),
+    ] = "auto",
     held_out: Annotated[
         int | None,
         Field(description="images kept out of training to choose checkpoints; default a tenth to a sixth", ge=0),
@@ -95,32 +103,35 @@ def open_source(
     "mnist" lies in the package and never touches the network. A path is recognised by looking: image files in a
     folder or an archive (zip, tar) and below it, many such archives (in a folder, or as name-{000..009}.tar), IDX
     files (in a folder, or one), CIFAR's own, a NumPy array. Labels come from a `dataset.json`, from files beside the
-    images in an archive (.cls, or .json: WebDataset), else from the folders. Images are cropped to their central square
-    and resized with antialiasing; 2,000 files or more are packed once into the user's cache, fewer are held in memory.
-    A table (.csv, .tsv) holds points. hf:owner/name is a data set of the Hugging Face hub.
+    images in an archive (.cls, or .json: WebDataset), else from the folders. Images are made square by `fit` and
+    resized by `filter`; 2,000 files or more are packed once into the user's cache, fewer are held in memory. A table
+    (.csv, .tsv) holds points. hf:owner/name is a data set of the Hugging Face hub.
 
     Raises DataError, one sentence, for a path that is missing or holds no images, and for broken files.
 
     >>> open_source().describe()
     'mnist: 50,000 training images of 1×28×28, 10,000 held out, 10,000 for testing, 10 classes'
     """
-    fit: Settings = {"size": size, "channels": channels, "held_out": held_out}
-    found = _opened(source, fit, pairs, memory=memory, cache=cache)
+    how = Fit(size, channels, policy=fit, filter=filter)
+    found = _opened(source, how, held_out=held_out, pairs=pairs, memory=memory, cache=cache)
+    found = found if found.fit else dataclasses.replace(found, fit=how)
     return facing(dataclasses.replace(found, name=source) if hub.on_hub(source) else found, pairs, domain)
 
 
-def _opened(source: str, fit: Settings, pairs: Pairing | None, *, memory: float, cache: float) -> Source:
+def _opened(
+    source: str, fit: Fit, *, held_out: int | None, pairs: Pairing | None, memory: float, cache: float
+) -> Source:
     """The source, by its name or by looking at its path."""
     if source in NAMED:
-        return NAMED[source](**fit)
+        return NAMED[source](fit, held_out=held_out)
     path = place_of(source)
     try:
         if (opener := format_of(path)) is not None:
-            return opener(path, **fit)
-        if cache and (copy := find(path, fit, pairs)) is not None:
+            return opener(path, fit, held_out=held_out)
+        if cache and (copy := find(path, fit, held_out=held_out, pairs=pairs)) is not None:
             return copy
         if (found := listed(path, memory=memory, pairs=pairs)) is not None:
-            return cached(path, found, fit, pairs=pairs, memory=memory, cache=cache)
+            return cached(path, found, fit, held_out=held_out, pairs=pairs, memory=memory, cache=cache)
     except PermissionError as error:
         raise DataError(f"no permission to read '{error.filename}': change its mode or choose another path.") from None
     raise _unusable(source, path)

@@ -5,8 +5,11 @@ Metz et al. 2017, arXiv:1611.02163, section 3.3.1; here with the counts of Lin e
 first, so that all 1,000 modes weigh the same (MNIST's own shares run from 9.0 to 11.2 %).
 """
 
+from dataclasses import replace
+
 import torch
 
+from ganforge.data.fit import Fit, idle
 from ganforge.data.images import Array, Source, fitted, parted
 from ganforge.errors import DataError
 
@@ -34,14 +37,16 @@ def stacked(digits: Array, count: int, seed: int) -> Array:
     return Array(pixels, chosen @ torch.tensor([100, 10, 1]))
 
 
-def open_stacked(train: Array, test: Array, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_stacked(train: Array, test: Array, fit: Fit, *, held_out: int | None) -> Source:
     """Stacks of `train`'s digits, and of `test`'s. The last sixth of the training digits makes the held-out images.
 
     Raises:
         DataError: for other than three channels.
     """
-    if channels not in (None, 3):
-        raise DataError(f"stacked_mnist has one digit in each of 3 channels, not channels={channels}: leave it out.")
+    if fit.channels not in (None, 3):
+        raise DataError(
+            f"stacked_mnist has one digit in each of 3 channels, not channels={fit.channels}: leave it out."
+        )
     kept = parted("stacked_mnist", TRAINING + JUDGED, held_out, JUDGED)
     cut = len(train) - len(train) // 6 if kept else len(train)
     splits = [
@@ -50,6 +55,8 @@ def open_stacked(train: Array, test: Array, *, size: int | None, channels: int |
         (test, JUDGED),
     ]
     arrays = [stacked(digits, count, seed) if count else None for seed, (digits, count) in enumerate(splits)]
-    fit = [a and Array(fitted(a.tensor, size or a.shape[1], 3), a.labels) for a in arrays]
-    assert fit[0] is not None
-    return Source("stacked_mnist", fit[0], fit[1], fit[2], CLASSES, extractor="stacked_mnist")
+    fit = replace(fit, size=fit.size or train.shape[1], channels=3)
+    fits = [a and Array(fitted(a.tensor, fit), a.labels) for a in arrays]
+    assert fits[0] is not None
+    notes = tuple(idle(fit, train.shape[1:]))
+    return Source("stacked_mnist", fits[0], fits[1], fits[2], CLASSES, extractor="stacked_mnist", notes=notes)

@@ -146,10 +146,13 @@ class Survey:
             small, large = min(sides), max(sides)
             yield (
                 f"{len(self.sizes):,} different sizes, shorter sides from {small} to {large}: all are cropped to their "
-                "central square and resized to one size; set data.size to choose it"
+                "central square and resized to one size; data.size sets it, and data.fit=pad keeps images whole"
             )
         if lost > 0.2:
-            yield f"the central square leaves out {lost:.0%} of the pixels: crop them yourself if that matters"
+            yield (
+                f"the central square leaves out {lost:.0%} of the pixels: data.fit=pad keeps them all between black "
+                "bars, data.fit=stretch distorts them; or crop them yourself"
+            )
         whole = sum(self.splits.values())
         if 0 < whole < 1000:
             what = "images" if self.pairing in ("", "unpaired") else "pairs"

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganforge.data.endless import Points, PointStream
+from ganforge.data.fit import Fit
 from ganforge.data.images import Source, parted
 from ganforge.data.labels import Labels, by_words
 from ganforge.errors import DataError
@@ -37,7 +38,7 @@ def is_table(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in SUFFIXES
 
 
-def open_table(path: Path, *, size: int | None, channels: int | None, held_out: int | None) -> Source:
+def open_table(path: Path, fit: Fit, *, held_out: int | None) -> Source:
     """The points of a table; a tenth of them, at most 10,000, held out.
 
     A first row that isn't all numbers names the columns. One called label or class holds the classes, as numbers from
@@ -46,9 +47,8 @@ def open_table(path: Path, *, size: int | None, channels: int | None, held_out: 
     Raises:
         DataError: for a cell that is no finite number, with its line; for rows of different lengths.
     """
-    for key, value in (("size", size), ("channels", channels)):
-        if value is not None:
-            raise DataError(f"{str(path)!r} holds points, and {key} = {value} is said of images: leave out data.{key}.")
+    for key, value in fit.changes.items():
+        raise DataError(f"{str(path)!r} holds points, and {key} = {value} is said of images: leave out data.{key}.")
     rows = parsed(text_of(path), str(path))
     rows = rows if not rows.cells or all(map(is_number, rows.cells[0])) else titled(rows)
     width = len(rows.cells[0]) if rows.cells else 0

@@ -1,0 +1,101 @@
+"""Who is judged against what: a run's own data again, and images that lie there, brought to it the same way."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conftest import TINY_SETTINGS
+from ganforge import commands
+from ganforge.crowd import Album
+from ganforge.data import open_source
+from ganforge.errors import DataError, RecipeError
+from ganforge.io.pack import write_pack
+from ganforge.judged import judged_pair
+from ganforge.recipe import Recipe
+from ganforge.run import begin, recipe_of
+from ganforge.sample import Sampler
+
+COUNT = 300
+PAD = {"fit": "pad", "filter": "nearest"}
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images twice as wide as high."""
+    folder = tmp_path_factory.mktemp("wide")
+    for number in range(COUNT):
+        pixels = np.random.default_rng(number).integers(1, 256, (20, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:03}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run that learnt from them between black bars."""
+    path = tmp_path_factory.mktemp("runs") / "wide"
+    recipe = Recipe("wide", {**TINY_SETTINGS, "data": {"source": str(wide), "size": 28, **PAD}})
+    list(begin(recipe, path, command=["ganforge", "train"]).play())
+    return path
+
+
+def padded(wide: Path, number: int) -> torch.Tensor:
+    """One of them at 28 × 28, by Pillow."""
+    square = Image.new("L", (28, 28))
+    with Image.open(sorted(wide.iterdir())[number]) as image:
+        square.paste(image.resize((28, 14), Image.Resampling.NEAREST), (0, 7))
+    return torch.from_numpy(np.asarray(square).copy())[None]
+
+
+def test_a_run_s_data_are_read_again_as_it_saw_them(run: Path, wide: Path) -> None:
+    assert recipe_of(run).sections["data"].items() >= PAD.items()
+    sampler, source, _ = judged_pair(str(run), None, "cpu")
+    assert isinstance(sampler, Sampler)
+    assert (source.fit.policy, source.fit.filter) == ("pad", "nearest")
+    there = source.train.tensor
+    assert any(torch.equal(image, padded(wide, 0)) for image in there) or any(
+        torch.equal(image, padded(wide, 0)) for image in source.held_out.tensor
+    )
+    assert (there[:, :, :7] == 0).all()
+    assert (there[:, :, 7:21] > 0).all()
+
+
+def test_images_are_judged_against_a_run_s_data_as_it_saw_them(run: Path, wide: Path) -> None:
+    album, source, _ = judged_pair(str(wide), str(run), "cpu")
+    assert isinstance(album, Album)
+    assert torch.equal(source.train.tensor, judged_pair(str(run), None, "cpu")[1].train.tensor)
+    made = torch.cat([*album.batches(range(COUNT))])
+    assert {image.numpy().tobytes() for image in made} == {padded(wide, n).numpy().tobytes() for n in range(COUNT)}
+
+
+def test_a_run_is_judged_against_what_another_learnt_from(run: Path) -> None:
+    _, source, _ = judged_pair(str(run), str(run), "cpu")
+    assert torch.equal(source.train.tensor, judged_pair(str(run), None, "cpu")[1].train.tensor)
+
+
+def test_packs_keep_their_own_fit(run: Path, wide: Path, tmp_path: Path) -> None:
+    for name, how in (("pad", PAD), ("crop", {})):
+        write_pack(open_source(source=str(wide), size=28, **how), tmp_path / name)
+    album, source, _ = judged_pair(str(wide), str(tmp_path / "pad"), "cpu")
+    assert (torch.cat([*album.batches(range(COUNT))])[:, :, :7] == 0).all()
+    assert torch.equal(source.train.tensor, judged_pair(str(run), None, "cpu")[1].train.tensor)
+    assert judged_pair(str(tmp_path / "crop"), str(run), "cpu")[0].most == COUNT  # made elsewhere, and square already
+    assert judged_pair(str(run), str(tmp_path / "pad"), "cpu")[1].fit.policy == "pad"
+    with pytest.raises(DataError, match=r"was packed with data\.fit = crop, not pad"):
+        judged_pair(str(run), str(tmp_path / "crop"), "cpu")
+
+
+def test_images_alone_are_a_sentence(wide: Path) -> None:
+    with pytest.raises(RecipeError, match="say what they are judged against"):
+        judged_pair(str(wide), None, "cpu")
+
+
+def test_the_command_says_how_they_were_brought_there(
+    run: Path, wide: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = {"split": None, "samples": 100, "metrics": "frechet_distance", "extractor": "pixels", "bootstrap": 0}
+    rest |= {"cache": False, "every": False, "out": None, "scorecard": None, "device": "cpu", "as_json": True}
+    commands.evaluate(str(wide), str(run), **rest)
+    assert f"in the channels of {run}: 1×28×28, data.fit = pad" in capsys.readouterr().err.replace("\n", " ")
