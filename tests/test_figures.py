@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from ganforge import figures as module
+from ganforge.comparison import compare, intervals, names_for, needs_images, needs_samples
 from ganforge.crowd import Album, Crowd, generated, reference
 from ganforge.data import TOYS, open_source
 from ganforge.errors import RecipeError
 from ganforge.evaluate import evaluate
 from ganforge.features import extractor
-from ganforge.figures import MEANINGS, METRICS, Subject, compare, intervals, names_for, needs_images, needs_samples
+from ganforge.figures import MEANINGS, METRICS, Subject
 from ganforge.metrics import pyramid_distances
 
 IMAGES = Subject(classes=tuple("ab"))

@@ -34,6 +34,7 @@ FLOORS: list[list[str]] = [
         "rejection",
         "crowd",
         "figures",
+        "comparison",
         "published",
         "evaluate",
         "label_figures",

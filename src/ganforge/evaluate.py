@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ganforge.comparison import compare, intervals, names_for, needs_images, needs_samples, resampled
 from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, reference
 from ganforge.data import Mixture, Source
 from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
-from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_images, needs_samples, resampled
+from ganforge.figures import QUICK, Subject
 from ganforge.published import by_name
 
 __all__ = [
