@@ -12,8 +12,8 @@ from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError
 from ganforge.evaluate import evaluate, extractor_name, quick_distance
 from ganforge.features import Extractor, extractor
-from ganforge.figures import Subject
 from ganforge.sample import Sampler
+from ganforge.subject import Subject
 
 
 class Memory(nn.Module):

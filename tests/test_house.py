@@ -33,6 +33,7 @@ FLOORS: list[list[str]] = [
         "edit",
         "rejection",
         "crowd",
+        "subject",
         "figures",
         "comparison",
         "published",

@@ -15,7 +15,7 @@ from ganforge.comparison import compare
 from ganforge.crowd import Album, Crowd, gathered, generated, reference
 from ganforge.data import open_source
 from ganforge.features import RunningGaussian, extractor
-from ganforge.figures import Subject
+from ganforge.subject import Subject
 
 SHARES = ((0, 41), (41, 39))  # first seed and count of each process
 

@@ -2,14 +2,26 @@
 
 import difflib
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import torch
 
 from ganforge.crowd import Crowd, Progress
 from ganforge.errors import RecipeError
-from ganforge.figures import MEANINGS, METRICS, Figures, Subject
+from ganforge.figures import MEANINGS, METRICS, Figures, Metric
+from ganforge.subject import Subject
 
-__all__ = ["compare", "intervals", "names_for", "needs_images", "needs_samples", "resampled"]
+__all__ = [
+    "check_packages",
+    "compare",
+    "intervals",
+    "names_for",
+    "needs_images",
+    "needs_labels",
+    "needs_path",
+    "needs_samples",
+    "resampled",
+]
 
 QUANTILES = (0.025, 0.975)
 
@@ -23,33 +35,60 @@ def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[st
     Raises:
         RecipeError: for a name that is none, and for a figure that the subject can't have.
     """
-    there = [metric for metric in METRICS if metric.fits(subject)]
+    there = [metric for metric in METRICS if not metric.lacks(subject)]
     if wanted is None:
         return tuple(name for metric in there if not metric.asked for name in metric.meanings)
     fitting = [name for metric in there for name in metric.meanings]
-    if mistakes := [mistake(name, fitting) for name in wanted or ("",) if name not in fitting]:
+    if mistakes := [mistake(name, fitting, subject) for name in wanted or ("",) if name not in fitting]:
         raise RecipeError(*mistakes)
     return tuple(name for name in fitting if name in wanted)
 
 
-def mistake(name: str, fitting: Sequence[str]) -> str:
+def mistake(name: str, fitting: Sequence[str], subject: Subject) -> str:
     """Why a figure of that name can't be had, and which can."""
     there = f"there are {', '.join(fitting)}"
     if name in MEANINGS:
-        needs = next(metric.needs for metric in METRICS if name in metric.meanings)
-        return f"{name} needs {needs}, which isn't so here; {there}"
+        lacks = next(metric.lacks(subject) for metric in METRICS if name in metric.meanings)
+        return f"{name} needs {lacks}; {there}"
     near = difflib.get_close_matches(name, fitting, n=1)
     return f"no figure is called {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}{there}"
 
 
+def behind(names: Sequence[str]) -> list[Metric]:
+    """The computations that these figures come from."""
+    return [metric for metric in METRICS if metric.meanings.keys() & set(names)]
+
+
 def needs_samples(names: Sequence[str]) -> bool:
-    """Whether one of these figures looks at single samples, and not at their mean and covariance alone."""
-    return any(not metric.statistics_only for metric in METRICS if metric.meanings.keys() & set(names))
+    """Whether one of these figures looks at the features of single samples, and not at mean and covariance alone."""
+    return any(not metric.statistics_only for metric in behind(names))
 
 
 def needs_images(names: Sequence[str]) -> bool:
     """Whether one of these figures looks at the images themselves."""
-    return any(metric.images for metric in METRICS if metric.meanings.keys() & set(names))
+    return any(metric.images for metric in behind(names))
+
+
+def needs_labels(names: Sequence[str]) -> bool:
+    """Whether one of these figures looks at the class of each sample."""
+    return any(metric.labels for metric in behind(names))
+
+
+def needs_path(names: Sequence[str]) -> bool:
+    """Whether one of these figures is the generator's path length."""
+    return any(metric.path for metric in behind(names))
+
+
+def check_packages(names: Sequence[str]) -> None:
+    """See that what these figures are computed with is installed, before anything else is computed.
+
+    Raises:
+        RecipeError: if not.
+    """
+    for metric in behind(names):
+        if metric.package and find_spec(metric.package) is None:
+            (name,) = metric.meanings
+            raise RecipeError(f"{name} needs {metric.package}, which isn't installed: pip install 'ganforge[theory]'")
 
 
 def compare(
@@ -63,7 +102,7 @@ def compare(
     {'frechet_distance': 0.0}
     """
     names = names_for(subject) if names is None else names
-    wanted = [metric for metric in METRICS if metric.meanings.keys() & set(names)]
+    wanted = behind(names)
     found: Figures = {}
     for metric in wanted:
         shown = set(names) | {spread for name, spread in metric.spreads if name in names}

@@ -8,51 +8,36 @@ from typing import Any
 import torch
 
 from ganforge.crowd import Crowd
-from ganforge.data import Mixture
 from ganforge.errors import DataError
-from ganforge.features import Extractor, PointFeatures
 from ganforge.metrics import (
     class_coverage,
     class_shares,
     classifier_score,
+    cosine_distance,
     frechet_distance,
     frechet_infinity,
+    intra_class_distances,
     kernel_distance,
     kernel_distance_subsets,
     manifold_scores,
     memorisation,
+    memorisation_penalty,
     mode_coverage,
+    pairwise_similarity,
     pyramid_distances,
     sliced_distance,
+    wasserstein_distance,
 )
+from ganforge.metrics.ms_ssim import WINDOW
+from ganforge.metrics.pyramid import COARSEST
+from ganforge.metrics.wasserstein import MOST
+from ganforge.subject import Need, Subject
 
-__all__ = ["MEANINGS", "METRICS", "QUICK", "Figures", "Metric", "Subject"]
+__all__ = ["MEANINGS", "METRICS", "QUICK", "Figures", "Metric"]
 
 MANY = 100  # classes that nobody reads one by one
+COPIED = 0.1  # cosine distance below which memorisation counts: that of the contest that MiFID was made for
 Figures = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is known of samples before they are judged.
-
-    Attributes:
-        classes: the names of the classes that the extractor knows.
-        points: the samples are their own features.
-        mixture: the density that they come from, where it is known.
-        foreign: the classes are those of other data, as ImageNet's are to faces: good for a score, not to be counted.
-    """
-
-    classes: tuple[str, ...] = ()
-    points: bool = False
-    mixture: Mixture | None = None
-    foreign: bool = False
-
-    @classmethod
-    def of(cls, extractor: Extractor, mixture: Mixture | None = None) -> "Subject":
-        """What an extractor tells, and the data."""
-        foreign = getattr(extractor, "accuracy", None) is None  # only a classifier of such data knows how good it is
-        return cls(extractor.classes, isinstance(extractor, PointFeatures), mixture, foreign)
 
 
 @dataclass(frozen=True)
@@ -62,24 +47,40 @@ class Metric:
     Attributes:
         meanings: name of each figure -> what a reader should know of it.
         taken: (real, fake, subject) -> all its figures; None for one that needs more samples.
-        needs: what the subject must have, in words; "" for nothing.
-        fits: whether it has that.
-        spreads: figure -> the name of the one that says how sure it is.
-        statistics_only: mean and covariance of the features are enough.
+        needs: what the subject must have.
+        least: pixels that either side of an image has at least.
+        spreads: figure -> the name of the one that says how sure it is, or how many samples it stands on.
+        statistics_only: no features of single samples are needed.
         images: the images themselves are looked at.
+        labels: the class of each sample is.
+        path: the generator's path length is taken.
+        package: what has to be installed, as `scipy`; "" for nothing.
         resampled: the figures whose interval may be taken by resampling.
         asked: only for those who ask for it by name.
     """
 
     meanings: dict[str, str]
     taken: Callable[[Crowd, Crowd, Subject], Figures]
-    needs: str = ""
-    fits: Callable[[Subject], bool] = lambda subject: True
+    needs: tuple[Need, ...] = ()
+    least: int = 0
     spreads: tuple[tuple[str, str], ...] = ()
     statistics_only: bool = False
     images: bool = False
+    labels: bool = False
+    path: bool = False
+    package: str = ""
     resampled: tuple[str, ...] = ()
     asked: bool = False
+
+    def lacks(self, subject: Subject) -> str:
+        """The first of its needs that a subject doesn't meet, in words; "" where it has all."""
+        if unmet := [need.words for need in self.needs if not need.met(subject)]:
+            return f"{unmet[0]}, which isn't so here"
+        if min(subject.shape[1:], default=self.least) >= self.least:
+            return ""
+        return (
+            f"images of {self.least} × {self.least} pixels or more, and these have {'×'.join(map(str, subject.shape))}"
+        )
 
 
 def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> Figures:
@@ -137,6 +138,47 @@ def copies(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     )
 
 
+def informed(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The memorisation-informed Fréchet distance."""
+
+    def taken() -> tuple[float]:
+        apart = cosine_distance(training=real.features, fake=fake.features)
+        penalty = memorisation_penalty(cosine_distance=apart, threshold=COPIED)
+        return (penalty * frechet_distance(real=real.statistics, fake=fake.statistics),)
+
+    return figures(("memorisation_informed_distance",), taken)
+
+
+def within(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The mean over the classes of the Fréchet distances within them, and how many samples the smallest class has."""
+    assert real.labels is not None, "a subject with labels"
+    labels = fake.labels if fake.labels is not None else real.labels[:0]
+    least = min(int((y == label).sum()) for label in real.labels.unique() for y in (real.labels, labels))
+    sides: dict[str, Any] = {"real": real.features, "fake": fake.features, "real_labels": real.labels}
+
+    def taken() -> tuple[float]:
+        return (mean(intra_class_distances(**sides, fake_labels=labels).values()),)
+
+    return figures(("intra_class_distance",), taken) | {"intra_class_least": least}
+
+
+def match(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The exact Wasserstein distance, and how many samples of either side were matched."""
+    names = ("wasserstein", "wasserstein_samples")
+    return figures(names, lambda: wasserstein_distance(real=real.features, fake=fake.features))
+
+
+def similarity(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """How alike the fakes are to each other."""
+    images = torch.empty(0, 0, 0, 0) if fake.images is None else fake.images
+    return figures(("ms_ssim", "ms_ssim_error"), lambda: pairwise_similarity(images)[:2])
+
+
+def path(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The generator's path length; none of real images."""
+    return dict(zip(("path_length", "path_length_error"), fake.path or (None, None), strict=True))
+
+
 def pyramid(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     """The sliced Wasserstein distance of patches, mean over the levels."""
 
@@ -174,15 +216,13 @@ METRICS = (
             "mode_distance": "lower is better; from the modes' weights, of 1",
         },
         modes,
-        needs="data whose modes are known",
-        fits=lambda subject: subject.points and subject.mixture is not None,
+        needs=(Need("data whose modes are known", lambda subject: subject.points and subject.mixture is not None),),
         resampled=("mode_quality",),
     ),
     Metric(
         {"sliced_distance": "lower is better; in the data's own units"},
         sliced,
-        needs="points",
-        fits=lambda subject: subject.points,
+        needs=(Need("points", lambda subject: subject.points),),
         resampled=("sliced_distance",),
     ),
     Metric(
@@ -217,10 +257,61 @@ METRICS = (
         asked=True,
     ),
     Metric(
+        {"memorisation_informed_distance": f"lower is better; Fréchet, over the cosine distance below {COPIED:g}"},
+        informed,
+        asked=True,
+    ),
+    Metric(
+        {"intra_class_distance": "lower is better; Fréchet within each class, mean over the classes"},
+        within,
+        needs=(
+            Need(
+                "the same classes, by name, on both sides (labelled real images, and a generator that is asked for "
+                "classes or images that have them)",
+                lambda subject: subject.labelled,
+            ),
+        ),
+        spreads=(("intra_class_distance", "intra_class_least"),),
+        labels=True,
+        asked=True,
+    ),
+    Metric(
+        {"wasserstein": f"lower is better; exact W1 of the features of at most {MOST:,} of either side"},
+        match,
+        spreads=(("wasserstein", "wasserstein_samples"),),
+        package="scipy",
+        asked=True,
+    ),
+    Metric(
+        {"ms_ssim": "of pairs of fakes; above that of real images: less variety"},
+        similarity,
+        needs=(Need("images", lambda subject: not subject.points),),
+        least=WINDOW,
+        spreads=(("ms_ssim", "ms_ssim_error"),),
+        statistics_only=True,
+        images=True,
+        asked=True,
+    ),
+    Metric(
+        {"path_length": "lower is smoother; squared speed of these features along walks through latent space"},
+        path,
+        needs=(
+            Need("a generator, in whose latent space it walks", lambda subject: subject.generated),
+            Need(
+                "features of unrounded images (inception, dinov2 and clip see bytes; --extractor pixels doesn't)",
+                lambda subject: not subject.rounded,
+            ),
+        ),
+        spreads=(("path_length", "path_length_error"),),
+        statistics_only=True,
+        path=True,
+        asked=True,
+    ),
+    Metric(
         {"pyramid_distance": "lower is better; of patches, mean over the levels of a Laplacian pyramid, times 1000"},
         pyramid,
-        needs="images",
-        fits=lambda subject: not subject.points,
+        needs=(Need("images", lambda subject: not subject.points),),
+        least=COARSEST,
         statistics_only=True,
         images=True,
         asked=True,
@@ -228,8 +319,7 @@ METRICS = (
     Metric(
         {"classifier_score": "higher is better"},
         score,
-        needs="an extractor that knows classes",
-        fits=lambda subject: bool(subject.classes),
+        needs=(Need("an extractor that knows classes", lambda subject: bool(subject.classes)),),
         spreads=(("classifier_score", "classifier_score_deviation"),),
         resampled=("classifier_score",),
     ),
@@ -239,8 +329,12 @@ METRICS = (
             "class_divergence": "lower is better; of the classes' shares from equal ones, at this number of images",
         },
         classes,
-        needs=f"an extractor that knows more than {MANY} classes of the data",
-        fits=lambda subject: len(subject.classes) > MANY and not subject.foreign,
+        needs=(
+            Need(
+                f"an extractor that knows more than {MANY} classes of the data",
+                lambda subject: len(subject.classes) > MANY and not subject.foreign,
+            ),
+        ),
     ),
     Metric(
         {
@@ -254,8 +348,7 @@ METRICS = (
     Metric(
         {"shares": "share of each class"},
         shares,
-        needs=f"an extractor that knows 1 to {MANY} classes",
-        fits=lambda subject: 0 < len(subject.classes) <= MANY,
+        needs=(Need(f"an extractor that knows 1 to {MANY} classes", lambda subject: 0 < len(subject.classes) <= MANY),),
     ),
 )
 """What there is, in the order in which it is shown."""
