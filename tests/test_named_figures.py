@@ -60,7 +60,7 @@ def test_none_of_them_can_be_resampled(name: str) -> None:
         (
             "pyramid_distance",
             Subject(shape=(1, 11, 11)),
-            "needs images of 16 × 16 pixels or more, and these have 11 × 11",
+            "needs images of 16 × 16 pixels or more, and these",
         ),
         ("ms_ssim", Subject(points=True, shape=(2,)), "needs images, which isn't so here"),
         ("path_length", Subject(), "needs a generator, in whose latent space it walks, which isn't so here"),
@@ -103,7 +103,7 @@ def test_the_path_length_is_the_squared_speed_of_the_features(classes: int) -> N
             images = G(slerp(a, b, at), *([] if y is None else [y[part]]))
             return nn.functional.adaptive_avg_pool2d(images, 8).flatten(1)
 
-        _, speed = torch.func.jvp(features, (t,), (torch.ones_like(t),))
+        _, speed = torch.autograd.functional.jvp(features, t, torch.ones_like(t))
         speeds.append(speed.square().sum(1).detach())
     expected = torch.cat(speeds)
     low, high = expected.quantile(torch.tensor([0.01, 0.99]).double())
@@ -190,7 +190,9 @@ def test_the_memorisation_informed_distance_agrees_with_torchmetrics(spread: flo
     ours = found["memorisation_informed_distance"] * (1 + 1e-6 / apart if apart < 0.1 else 1)  # theirs adds 1e-14
     assert ours == pytest.approx(theirs, rel=1e-6)
     plain = frechet_distance(real=sides["real"].statistics, fake=sides["fake"].statistics)
-    assert found["memorisation_informed_distance"] == pytest.approx(plain / (apart if apart < 0.1 else 1), rel=1e-3)
+    assert found["memorisation_informed_distance"] == pytest.approx(
+        plain / (apart + 1e-6 if apart < 0.1 else 1), rel=1e-9
+    )
 
 
 def test_less_variety_is_more_likeness() -> None:

@@ -78,9 +78,8 @@ class Metric:
             return f"{unmet[0]}, which isn't so here"
         if min(subject.shape[1:], default=self.least) >= self.least:
             return ""
-        return (
-            f"images of {self.least} × {self.least} pixels or more, and these have {'×'.join(map(str, subject.shape))}"
-        )
+        size = " × ".join(map(str, subject.shape[1:]))
+        return f"images of {self.least} × {self.least} pixels or more, and these have {size}"
 
 
 def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> Figures:
