@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganforge.comparison import compare
 from ganforge.crowd import Album, crowd, reference
 from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError
 from ganforge.evaluate import evaluate, extractor_name, quick_distance
 from ganforge.features import Extractor, extractor
-from ganforge.figures import Subject, compare
 from ganforge.sample import Sampler
+from ganforge.subject import Subject
 
 
 class Memory(nn.Module):

@@ -11,10 +11,11 @@ import pytest
 import torch
 import torch.distributed as dist
 
+from ganforge.comparison import compare
 from ganforge.crowd import Album, Crowd, gathered, generated, reference
 from ganforge.data import open_source
 from ganforge.features import RunningGaussian, extractor
-from ganforge.figures import Subject, compare
+from ganforge.subject import Subject
 
 SHARES = ((0, 41), (41, 39))  # first seed and count of each process
 

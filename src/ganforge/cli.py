@@ -156,7 +156,10 @@ def evaluate(
     samples: Annotated[int | None, typer.Option(min=100, help="generated images, and real ones; default 10000")] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(help="only these figures, with commas: frechet_distance,precision; or fid50k_full, kid50k, ..."),
+        typer.Option(
+            help="only these figures, with commas: frechet_distance,precision; some only when named, as ms_ssim, "
+            "path_length, wasserstein, intra_class_distance; or fid50k_full, kid50k, ..."
+        ),
     ] = None,
     extractor: Annotated[
         str | None,

@@ -193,6 +193,7 @@ def evaluate(
         **way.options,
     }
     if run is not None:
+        options["maker"] = maker
         evaluate_every(run, source, judge, options, bootstrap=bootstrap, out=out, device=device, as_json=as_json)
         return
     illustrated = scorecard is not None and scorecard.suffix == ".html"

@@ -15,13 +15,18 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Num
+from jaxtyping import Float, Int64, Num, Shaped
 from torch import Tensor
 
 from ganforge.data import Source, Split
 from ganforge.errors import DataError
 from ganforge.features import Extractor, Features, GaussianStatistics, RunningGaussian, from_all
+from ganforge.features.inception import full_precision
 from ganforge.io.cache import keep, kept
+from ganforge.labels import class_names
+from ganforge.latent import truncated
+from ganforge.metrics import PathLength, path_length
+from ganforge.sample import Sampler
 
 __all__ = [
     "SPLITS",
@@ -35,6 +40,7 @@ __all__ = [
     "generated",
     "pictured",
     "reference",
+    "walked",
 ]
 
 CHUNK = 500
@@ -56,6 +62,8 @@ class Crowd:
         digest: 12 hex digits of the real samples' SHA-256; "" where taking it would have cost a second reading.
         cached: read from the cache and not computed.
         images: the samples themselves, (M, C, H, W), uint8; None where no figure needs them.
+        labels: the class of each sample, (M,); None where no figure needs it, or nobody knows.
+        path: the path length of the generator that made them; None where no figure needs it, or there is no generator.
     """
 
     features: Float[Tensor, "N D"]
@@ -64,6 +72,8 @@ class Crowd:
     digest: str = ""
     cached: bool = False
     images: Num[Tensor, "M ..."] | None = None
+    labels: Int64[Tensor, " L"] | None = None
+    path: PathLength | None = None
 
     @property
     def count(self) -> int:
@@ -97,6 +107,7 @@ class Maker(Protocol):
     Attributes:
         name: what it is called.
         images: images seen in training; 0 where nobody was trained.
+        classes: the names of the classes that its samples are known to be of; () where they aren't.
         most: how many samples there are; None for as many as one likes.
     """
 
@@ -104,9 +115,15 @@ class Maker(Protocol):
     images: int
 
     @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
     def most(self) -> int | None: ...
     def batches(self, seeds: Sequence[int], /) -> Iterator[Tensor]:
         """The samples of these numbers, in this order, images as uint8, a batch at a time."""
+        ...
+
+    def labels_of(self, seeds: Sequence[int], /) -> Shaped[Tensor, "N ..."] | None:
+        """The labels of these samples; None where there are none."""
         ...
 
 
@@ -127,6 +144,7 @@ class Album:
         self.name = source.name
         self.parts = [part for part in (source.train, source.held_out) if part is not None]
         self.order = torch.randperm(self.most, generator=torch.Generator().manual_seed(1))
+        self.classes = class_names(source)
 
     @property
     def most(self) -> int:
@@ -144,6 +162,11 @@ class Album:
                 first += len(part)
             yield torch.cat(found)[torch.cat(places).argsort()]
 
+    def labels_of(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."] | None:
+        """The labels of the images of these numbers; None where a part has none."""
+        each = [part.labels for part in self.parts if part.labels is not None]
+        return torch.cat(each)[self.order[list(seeds)]] if len(each) == len(self.parts) else None
+
 
 def crowd(
     batches: Iterable[Tensor],
@@ -151,12 +174,14 @@ def crowd(
     *,
     count: int,
     images: bool = False,
+    labels: Shaped[Tensor, "N ..."] | None = None,
     progress: Progress | None = None,
 ) -> Crowd:
     """The features of one batch or more, images as uint8; `progress` hears of the share that each batch is.
 
     Args:
         images: keep the samples themselves too.
+        labels: of all of them; those that are no classes are left out.
     """
     found: list[Features] = []
     kept_images: list[Tensor] = []
@@ -168,12 +193,41 @@ def crowd(
             progress(len(batch) / count)
     samples = torch.cat(kept_images) if kept_images else None
     features, logits = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
-    return Crowd(features, logits, images=samples)
+    return Crowd(features, logits, images=samples, labels=classes_in(labels))
 
 
-def generated(maker: Maker, extractor: Extractor, count: int, first: int = 0, **options: Any) -> Crowd:
-    """Generated samples from the seeds first, first + 1, ...; the options are those of `crowd`."""
-    return crowd(maker.batches(range(first, first + count)), extractor, count=count, **options)
+def classes_in(labels: Shaped[Tensor, "N ..."] | None) -> Int64[Tensor, " N"] | None:
+    """Labels, if they are classes."""
+    return None if labels is None or labels.is_floating_point() else labels
+
+
+def generated(
+    maker: Maker, extractor: Extractor, count: int, first: int = 0, *, labelled: bool = False, **options: Any
+) -> Crowd:
+    """Generated samples from the seeds first, first + 1, ..., with their classes where these are asked for; the other
+    options are those of `crowd`."""
+    seeds = range(first, first + count)
+    labels = maker.labels_of(seeds) if labelled else None
+    return crowd(maker.batches(seeds), extractor, count=count, labels=labels, **options)
+
+
+def walked(sampler: Sampler, extractor: Extractor, pairs: int, progress: Progress | None = None) -> PathLength | None:
+    """The path length of a generator in an extractor's features, between so many pairs of latents, each at one label.
+
+    Images reach the extractor as they leave the generator, unrounded, and nothing is computed in TF32: steps of 1e-4
+    would drown in either. None for fewer than two pairs.
+    """
+    if pairs < 2:
+        return None
+
+    def generate(z: Tensor, *y: Tensor) -> Tensor:
+        return sampler.generate(truncated(z, sampler.truncation), *y)
+
+    how: dict[str, Any] = {"y": sampler.labels_of(range(pairs)), "progress": progress}
+    with full_precision():
+        return path_length(
+            generate=generate, features=lambda x: extractor(x).features, z_dim=sampler.z_dim, samples=pairs, **how
+        )
 
 
 def gathered(mine: Crowd) -> Crowd:
@@ -182,10 +236,10 @@ def gathered(mine: Crowd) -> Crowd:
     So each may judge its share: of N seeds, processes that take contiguous shares of them in order have together what
     one has of all. Without any processes it is the crowd itself.
     """
-    parts = from_all((mine.features, mine.logits, mine.images))
-    features, logits, images = zip(*parts, strict=True)
-    samples = [one for one in images if one is not None]
-    return Crowd(torch.cat(features), torch.cat(logits), images=torch.cat(samples) if samples else None)
+    parts = from_all((mine.features, mine.logits, mine.images, mine.labels))
+    features, logits, *others = zip(*parts, strict=True)
+    images, labels = (torch.cat(one) if all(x is not None for x in one) else None for one in others)
+    return Crowd(torch.cat(features), torch.cat(logits), images=images, labels=labels, path=mine.path)
 
 
 def shuffled(images: Split, seed: int) -> Tensor:
@@ -235,10 +289,12 @@ def pictured(
         images_too: the images themselves are needed.
     """
     index = index.sort().values
+    labels = None if images.labels is None else images.labels[index]
     kept_here = cache if extractor.digest != "none" else None
     if not len(index) or not (kept_here or small(images, index)):
         most = max(len(index), 1)
-        return crowd(chunks(images, index), extractor, count=most, images=images_too, progress=progress)
+        whole_of_it: dict[str, Any] = {"images": images_too, "labels": labels, "progress": progress}
+        return crowd(chunks(images, index), extractor, count=most, **whole_of_it)
     from_files = 0.5 if images.tensor is None else 0.0  # reading is work where files are decoded
 
     def heard(share: float) -> Progress | None:
@@ -249,9 +305,10 @@ def pictured(
     if place and (known := remembered(place, whole=whole, digest=digest[:12])):
         if progress:
             progress(1.0 - from_files)
-        return replace(known, images=torch.cat(held or [*chunks(images, index)])) if images_too else known
+        samples = torch.cat(held or [*chunks(images, index)]) if images_too else None
+        return replace(known, images=samples, labels=classes_in(labels))
     batches, rest = held or chunks(images, index), heard(1.0 - from_files)
-    found = crowd(batches, extractor, count=len(index), images=images_too, progress=rest)
+    found = crowd(batches, extractor, count=len(index), images=images_too, labels=labels, progress=rest)
     if place:
         remember(place, found)
     return replace(found, digest=digest[:12])

@@ -2,17 +2,31 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, reference
+from ganforge.comparison import (
+    check_packages,
+    compare,
+    intervals,
+    names_for,
+    needs_images,
+    needs_labels,
+    needs_path,
+    needs_samples,
+    resampled,
+)
+from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, reference, walked
 from ganforge.data import Mixture, Source
 from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
-from ganforge.figures import QUICK, Subject, compare, intervals, names_for, needs_images, needs_samples, resampled
+from ganforge.figures import QUICK
+from ganforge.labels import class_names
 from ganforge.published import by_name
+from ganforge.sample import Sampler
+from ganforge.subject import Subject
 
 __all__ = [
     "Standard",
@@ -102,9 +116,15 @@ class Standard:
         return self.published or protocol(self.extractor, self.real.count, self.split)
 
     def made(self, maker: Maker, progress: Progress | None = None) -> Crowd:
-        """As many of a maker's samples as there are real images, or as were asked for."""
-        count, images = self.fakes or self.real.count, needs_images(self.names)
-        return generated(maker, self.extractor, count, images=images, progress=progress)
+        """As many of a maker's samples as there are real images, or as were asked for; and its path length, if that is
+        one of the figures, between as many pairs of latents."""
+        count, walks = self.fakes or self.real.count, needs_path(self.names) and isinstance(maker, Sampler)
+        keeping: dict[str, Any] = {"images": needs_images(self.names), "labelled": needs_labels(self.names)}
+        share = part(progress, 1 / 3 if walks else 1.0)
+        made = generated(maker, self.extractor, count, **keeping, progress=share)
+        if not (walks and isinstance(maker, Sampler)):
+            return made
+        return replace(made, path=walked(maker, self.extractor, count, part(progress, 2 / 3)))
 
     @property
     def cached(self) -> bool:
@@ -162,6 +182,7 @@ def standard(
     cache: Path | None = None,
     fakes: int | None = None,
     published: str | None = None,
+    maker: Maker | None = None,
     progress: Progress | None = None,
 ) -> Standard:
     """The real side of a judgement: as many real images as asked for, or as there are, and the floor's.
@@ -172,19 +193,34 @@ def standard(
         whole: keep the features themselves, whatever the figures need.
         cache: the folder where what the network says of real images is kept.
         fakes, published: the count of a published protocol, and its name; see `published.asked`.
+        maker: one of those that will be judged, for figures that not every maker has.
 
     Raises:
         DataError: if the source has no such split.
         RecipeError: for a figure that is none, that these data can't have, or that can't be resampled.
     """
-    subject = Subject.of(extractor, source.mixture)
+    subject = subject_of(source, split, extractor, maker)
     names = names_for(subject, metrics)
+    check_packages(names)
     again = resampled(names) if bootstrap else []
     whole = whole or needs_samples(names) or bool(again)
     keeping: dict[str, Any] = {"cache": cache, "whole": whole, "images_too": needs_images(names)}
     real = reference(source, split, extractor, samples, **keeping, progress=part(progress, 0.5))
     train = floor(source, split, extractor, real.count, **keeping, progress=part(progress, 0.5))
     return Standard(extractor, split, subject, names, real, train, fakes, published)
+
+
+def subject_of(source: Source, split: str, extractor: Extractor, maker: Maker | None) -> Subject:
+    """What is known of the samples of a maker, and of the real images that they are judged against."""
+    real = getattr(source, split) if split in SPLITS else None
+    classes = () if real is None or real.labels is None else class_names(source)
+    return Subject.of(
+        extractor,
+        source.mixture,
+        shape=source.shape,
+        labelled=bool(classes) and maker is not None and maker.classes == classes,
+        generated=isinstance(maker, Sampler),
+    )
 
 
 @dataclass(frozen=True)
@@ -242,7 +278,7 @@ def verdict(
             "more, or ask for its figures by name (--metrics frechet_distance), on as many as there are."
         )
     count = min(samples, sampler.most or samples) if fakes is None else samples
-    more: dict[str, Any] = {"samples": count, "bootstrap": bootstrap, "progress": part(progress, 0.4)}
+    more: dict[str, Any] = {"samples": count, "bootstrap": bootstrap, "maker": sampler, "progress": part(progress, 0.4)}
     against = standard(source, extractor, **more, **options)
     fake = against.made(sampler, part(progress, 0.3))
     record = against.record(sampler, fake, bootstrap=bootstrap, progress=part(progress, 0.3))

@@ -1,72 +1,43 @@
 """The figures of two sets of samples: a table of what there is, what each needs, and what a reader should know."""
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
 import torch
 
-from ganforge.crowd import Crowd, Progress
-from ganforge.data import Mixture
-from ganforge.errors import DataError, RecipeError
-from ganforge.features import Extractor, PointFeatures
+from ganforge.crowd import Crowd
+from ganforge.errors import DataError
 from ganforge.metrics import (
     class_coverage,
     class_shares,
     classifier_score,
+    cosine_distance,
     frechet_distance,
     frechet_infinity,
+    intra_class_distances,
     kernel_distance,
     kernel_distance_subsets,
     manifold_scores,
     memorisation,
+    memorisation_penalty,
     mode_coverage,
+    pairwise_similarity,
     pyramid_distances,
     sliced_distance,
+    wasserstein_distance,
 )
+from ganforge.metrics.ms_ssim import WINDOW
+from ganforge.metrics.pyramid import COARSEST
+from ganforge.metrics.wasserstein import MOST
+from ganforge.subject import Need, Subject
 
-__all__ = [
-    "MEANINGS",
-    "METRICS",
-    "QUICK",
-    "Metric",
-    "Subject",
-    "compare",
-    "intervals",
-    "names_for",
-    "needs_images",
-    "needs_samples",
-    "resampled",
-]
+__all__ = ["MEANINGS", "METRICS", "QUICK", "Figures", "Metric"]
 
 MANY = 100  # classes that nobody reads one by one
-QUANTILES = (0.025, 0.975)
+COPIED = 0.1  # cosine distance below which memorisation counts: that of the contest that MiFID was made for
 Figures = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is known of samples before they are judged.
-
-    Attributes:
-        classes: the names of the classes that the extractor knows.
-        points: the samples are their own features.
-        mixture: the density that they come from, where it is known.
-        foreign: the classes are those of other data, as ImageNet's are to faces: good for a score, not to be counted.
-    """
-
-    classes: tuple[str, ...] = ()
-    points: bool = False
-    mixture: Mixture | None = None
-    foreign: bool = False
-
-    @classmethod
-    def of(cls, extractor: Extractor, mixture: Mixture | None = None) -> "Subject":
-        """What an extractor tells, and the data."""
-        foreign = getattr(extractor, "accuracy", None) is None  # only a classifier of such data knows how good it is
-        return cls(extractor.classes, isinstance(extractor, PointFeatures), mixture, foreign)
 
 
 @dataclass(frozen=True)
@@ -76,24 +47,39 @@ class Metric:
     Attributes:
         meanings: name of each figure -> what a reader should know of it.
         taken: (real, fake, subject) -> all its figures; None for one that needs more samples.
-        needs: what the subject must have, in words; "" for nothing.
-        fits: whether it has that.
-        spreads: figure -> the name of the one that says how sure it is.
-        statistics_only: mean and covariance of the features are enough.
+        needs: what the subject must have.
+        least: pixels that either side of an image has at least.
+        spreads: figure -> the name of the one that says how sure it is, or how many samples it stands on.
+        statistics_only: no features of single samples are needed.
         images: the images themselves are looked at.
+        labels: the class of each sample is.
+        path: the generator's path length is taken.
+        package: what has to be installed, as `scipy`; "" for nothing.
         resampled: the figures whose interval may be taken by resampling.
         asked: only for those who ask for it by name.
     """
 
     meanings: dict[str, str]
     taken: Callable[[Crowd, Crowd, Subject], Figures]
-    needs: str = ""
-    fits: Callable[[Subject], bool] = lambda subject: True
+    needs: tuple[Need, ...] = ()
+    least: int = 0
     spreads: tuple[tuple[str, str], ...] = ()
     statistics_only: bool = False
     images: bool = False
+    labels: bool = False
+    path: bool = False
+    package: str = ""
     resampled: tuple[str, ...] = ()
     asked: bool = False
+
+    def lacks(self, subject: Subject) -> str:
+        """The first of its needs that a subject doesn't meet, in words; "" where it has all."""
+        if unmet := [need.words for need in self.needs if not need.met(subject)]:
+            return f"{unmet[0]}, which isn't so here"
+        if min(subject.shape[1:], default=self.least) >= self.least:
+            return ""
+        size = " × ".join(map(str, subject.shape[1:]))
+        return f"images of {self.least} × {self.least} pixels or more, and these have {size}"
 
 
 def figures(names: tuple[str, ...], taken: Callable[[], Iterable[float]]) -> Figures:
@@ -151,6 +137,47 @@ def copies(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     )
 
 
+def informed(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The memorisation-informed Fréchet distance."""
+
+    def taken() -> tuple[float]:
+        apart = cosine_distance(training=real.features, fake=fake.features)
+        penalty = memorisation_penalty(cosine_distance=apart, threshold=COPIED)
+        return (penalty * frechet_distance(real=real.statistics, fake=fake.statistics),)
+
+    return figures(("memorisation_informed_distance",), taken)
+
+
+def within(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The mean over the classes of the Fréchet distances within them, and how many samples the smallest class has."""
+    assert real.labels is not None, "a subject with labels"
+    labels = fake.labels if fake.labels is not None else real.labels[:0]
+    least = min(int((y == label).sum()) for label in real.labels.unique() for y in (real.labels, labels))
+    sides: dict[str, Any] = {"real": real.features, "fake": fake.features, "real_labels": real.labels}
+
+    def taken() -> tuple[float]:
+        return (mean(intra_class_distances(**sides, fake_labels=labels).values()),)
+
+    return figures(("intra_class_distance",), taken) | {"intra_class_least": least}
+
+
+def match(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The exact Wasserstein distance, and how many samples of either side were matched."""
+    names = ("wasserstein", "wasserstein_samples")
+    return figures(names, lambda: wasserstein_distance(real=real.features, fake=fake.features))
+
+
+def similarity(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """How alike the fakes are to each other."""
+    images = torch.empty(0, 0, 0, 0) if fake.images is None else fake.images
+    return figures(("ms_ssim", "ms_ssim_error"), lambda: pairwise_similarity(images)[:2])
+
+
+def path(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """The generator's path length; none of real images."""
+    return dict(zip(("path_length", "path_length_error"), fake.path or (None, None), strict=True))
+
+
 def pyramid(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     """The sliced Wasserstein distance of patches, mean over the levels."""
 
@@ -188,15 +215,13 @@ METRICS = (
             "mode_distance": "lower is better; from the modes' weights, of 1",
         },
         modes,
-        needs="data whose modes are known",
-        fits=lambda subject: subject.points and subject.mixture is not None,
+        needs=(Need("data whose modes are known", lambda subject: subject.points and subject.mixture is not None),),
         resampled=("mode_quality",),
     ),
     Metric(
         {"sliced_distance": "lower is better; in the data's own units"},
         sliced,
-        needs="points",
-        fits=lambda subject: subject.points,
+        needs=(Need("points", lambda subject: subject.points),),
         resampled=("sliced_distance",),
     ),
     Metric(
@@ -231,10 +256,61 @@ METRICS = (
         asked=True,
     ),
     Metric(
+        {"memorisation_informed_distance": f"lower is better; Fréchet, over the cosine distance below {COPIED:g}"},
+        informed,
+        asked=True,
+    ),
+    Metric(
+        {"intra_class_distance": "lower is better; Fréchet within each class, mean over the classes"},
+        within,
+        needs=(
+            Need(
+                "the same classes, by name, on both sides (labelled real images, and a generator that is asked for "
+                "classes or images that have them)",
+                lambda subject: subject.labelled,
+            ),
+        ),
+        spreads=(("intra_class_distance", "intra_class_least"),),
+        labels=True,
+        asked=True,
+    ),
+    Metric(
+        {"wasserstein": f"lower is better; exact W1 of the features of at most {MOST:,} of either side"},
+        match,
+        spreads=(("wasserstein", "wasserstein_samples"),),
+        package="scipy",
+        asked=True,
+    ),
+    Metric(
+        {"ms_ssim": "of pairs of fakes; above that of real images: less variety"},
+        similarity,
+        needs=(Need("images", lambda subject: not subject.points),),
+        least=WINDOW,
+        spreads=(("ms_ssim", "ms_ssim_error"),),
+        statistics_only=True,
+        images=True,
+        asked=True,
+    ),
+    Metric(
+        {"path_length": "lower is smoother; squared speed of these features along walks through latent space"},
+        path,
+        needs=(
+            Need("a generator, in whose latent space it walks", lambda subject: subject.generated),
+            Need(
+                "features of unrounded images (inception, dinov2 and clip see bytes; --extractor pixels doesn't)",
+                lambda subject: not subject.rounded,
+            ),
+        ),
+        spreads=(("path_length", "path_length_error"),),
+        statistics_only=True,
+        path=True,
+        asked=True,
+    ),
+    Metric(
         {"pyramid_distance": "lower is better; of patches, mean over the levels of a Laplacian pyramid, times 1000"},
         pyramid,
-        needs="images",
-        fits=lambda subject: not subject.points,
+        needs=(Need("images", lambda subject: not subject.points),),
+        least=COARSEST,
         statistics_only=True,
         images=True,
         asked=True,
@@ -242,8 +318,7 @@ METRICS = (
     Metric(
         {"classifier_score": "higher is better"},
         score,
-        needs="an extractor that knows classes",
-        fits=lambda subject: bool(subject.classes),
+        needs=(Need("an extractor that knows classes", lambda subject: bool(subject.classes)),),
         spreads=(("classifier_score", "classifier_score_deviation"),),
         resampled=("classifier_score",),
     ),
@@ -253,8 +328,12 @@ METRICS = (
             "class_divergence": "lower is better; of the classes' shares from equal ones, at this number of images",
         },
         classes,
-        needs=f"an extractor that knows more than {MANY} classes of the data",
-        fits=lambda subject: len(subject.classes) > MANY and not subject.foreign,
+        needs=(
+            Need(
+                f"an extractor that knows more than {MANY} classes of the data",
+                lambda subject: len(subject.classes) > MANY and not subject.foreign,
+            ),
+        ),
     ),
     Metric(
         {
@@ -268,8 +347,7 @@ METRICS = (
     Metric(
         {"shares": "share of each class"},
         shares,
-        needs=f"an extractor that knows 1 to {MANY} classes",
-        fits=lambda subject: 0 < len(subject.classes) <= MANY,
+        needs=(Need(f"an extractor that knows 1 to {MANY} classes", lambda subject: 0 < len(subject.classes) <= MANY),),
     ),
 )
 """What there is, in the order in which it is shown."""
@@ -286,113 +364,3 @@ QUICK = {
     "class_divergence",
 }
 """The figures that choose a checkpoint."""
-
-
-def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The figures that a subject has, or those of them that are wanted; some only then.
-
-    >>> names_for(Subject(), ["coverage", "frechet_distance"])
-    ('frechet_distance', 'coverage')
-
-    Raises:
-        RecipeError: for a name that is none, and for a figure that the subject can't have.
-    """
-    there = [metric for metric in METRICS if metric.fits(subject)]
-    if wanted is None:
-        return tuple(name for metric in there if not metric.asked for name in metric.meanings)
-    fitting = [name for metric in there for name in metric.meanings]
-    if mistakes := [mistake(name, fitting) for name in wanted or ("",) if name not in fitting]:
-        raise RecipeError(*mistakes)
-    return tuple(name for name in fitting if name in wanted)
-
-
-def mistake(name: str, fitting: Sequence[str]) -> str:
-    """Why a figure of that name can't be had, and which can."""
-    there = f"there are {', '.join(fitting)}"
-    if name in MEANINGS:
-        needs = next(metric.needs for metric in METRICS if name in metric.meanings)
-        return f"{name} needs {needs}, which isn't so here; {there}"
-    near = difflib.get_close_matches(name, fitting, n=1)
-    return f"no figure is called {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}{there}"
-
-
-def needs_samples(names: Sequence[str]) -> bool:
-    """Whether one of these figures looks at single samples, and not at their mean and covariance alone."""
-    return any(not metric.statistics_only for metric in METRICS if metric.meanings.keys() & set(names))
-
-
-def needs_images(names: Sequence[str]) -> bool:
-    """Whether one of these figures looks at the images themselves."""
-    return any(metric.images for metric in METRICS if metric.meanings.keys() & set(names))
-
-
-def compare(
-    *, real: Crowd, fake: Crowd, subject: Subject, names: Sequence[str] | None = None, progress: Progress | None = None
-) -> Figures:
-    """The figures of these names (all that the subject has, by default), with how sure each is; None where there are
-    too few samples for one. Nothing else is computed.
-
-    >>> near = Crowd(torch.zeros(3, 2), torch.empty(3, 0))
-    >>> compare(real=near, fake=near, subject=Subject(), names=("frechet_distance",))
-    {'frechet_distance': 0.0}
-    """
-    names = names_for(subject) if names is None else names
-    wanted = [metric for metric in METRICS if metric.meanings.keys() & set(names)]
-    found: Figures = {}
-    for metric in wanted:
-        shown = set(names) | {spread for name, spread in metric.spreads if name in names}
-        found |= {name: value for name, value in metric.taken(real, fake, subject).items() if name in shown}
-        if progress:
-            progress(1 / len(wanted))
-    return found
-
-
-def intervals(
-    *,
-    real: Crowd,
-    fake: Crowd,
-    subject: Subject,
-    figures: Figures,
-    resamples: int,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> dict[str, list[float]]:
-    """Bootstrap intervals, 2.5 to 97.5 %, of those of the figures that have any.
-
-    Both sides are drawn anew, with replacement, as often as asked. A plug-in distance grows by its own bias once more
-    with every resample, so the percentiles are moved by (figure - mean of the resamples): they say how far the figure
-    would move with other samples, not what its bias is.
-
-    Nearest neighbours can't be resampled: every copy lies at distance 0 of itself, radii shrink, and precision, recall,
-    density and coverage fall whatever the generator. The kernel distance counts pairs of distinct samples, which copies
-    aren't; it has its own standard error. Counts of classes or modes only fall. None of them has an interval here.
-
-    Raises:
-        RecipeError: if none of the figures can have one.
-    """
-    able = [name for name in resampled([*figures]) if figures[name] is not None]
-    rng, found = torch.Generator().manual_seed(seed), []
-    for _ in range(resamples):
-        x, y = (c.drawn(torch.randint(len(c.features), (len(c.features),), generator=rng)) for c in (real, fake))
-        found.append(compare(real=x, fake=y, subject=subject, names=able))
-        if progress:
-            progress(1 / resamples)
-    return {name: moved([f[name] for f in found], figures[name]) for name in able}
-
-
-def resampled(names: Sequence[str]) -> list[str]:
-    """Those of the figures that can have an interval.
-
-    Raises:
-        RecipeError: if none can.
-    """
-    able = [name for metric in METRICS for name in metric.resampled]
-    if not set(able) & set(names):
-        raise RecipeError(f"--bootstrap has nothing to resample in {', '.join(names)}; it is for {', '.join(able)}")
-    return [name for name in able if name in names]
-
-
-def moved(found: Sequence[float], figure: float) -> list[float]:
-    """The percentiles of resamples, as far from the figure as they are from their own mean."""
-    values = torch.tensor(found, dtype=torch.float64)
-    return (values.quantile(values.new_tensor(QUANTILES)) - values.mean() + figure).tolist()

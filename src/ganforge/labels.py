@@ -13,7 +13,7 @@ from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.latent import seeded
 from ganforge.layers import Condition
 
-__all__ = ["Labels", "asked_labels", "check_same", "codes", "labels_of", "wanted_labels"]
+__all__ = ["Labels", "asked_labels", "check_same", "class_names", "codes", "labels_of", "wanted_labels"]
 
 EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
 APART = 2**34  # added to a seed, so that its label doesn't depend on its latent
@@ -75,6 +75,11 @@ class Labels:
         return found
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of its classes; none where labels are vectors."""
+        return self.names if self.condition.kind == "class" else ()
+
+    @property
     def words(self) -> str:
         """What a label is, in a sentence."""
         if self.condition.kind == "class":
@@ -120,7 +125,7 @@ def labels_of(source: Source, *, balanced: bool, optional: bool = False) -> Labe
         names = tuple(source.classes or map(str, range(y.shape[1])))
         some = y[torch.arange(min(EXAMPLES, len(y))) * len(y) // min(EXAMPLES, len(y))].float()
         return Labels(Condition("vector", y.shape[1], optional), names, examples=some)
-    names = tuple(source.classes or map(str, range(int(y.max()) + 1)))
+    names = class_names(source)
     counts = torch.bincount(y[y >= 0], minlength=len(names)).float()
     if len(counts) > len(names) or bool((y < 0).any()):
         raise DataError(f"{source.name} has labels from {int(y.min())} to {int(y.max())} for {len(names)} classes.")
@@ -128,6 +133,14 @@ def labels_of(source: Source, *, balanced: bool, optional: bool = False) -> Labe
         raise DataError(f"all labels of {source.name} say {names[int(counts.argmax())]!r}; set game.labels=none.")
     shares = torch.full((len(names),), 1 / len(names)) if balanced else counts / counts.sum()
     return Labels(Condition("class", len(names), optional), names, shares=shares)
+
+
+def class_names(source: Source) -> tuple[str, ...]:
+    """The names of a data set's classes, or their numbers; none where its labels are vectors, or aren't there."""
+    y = source.train.labels
+    if y is None or y.is_floating_point() or not len(y):
+        return ()
+    return tuple(source.classes or map(str, range(int(y.max()) + 1)))
 
 
 def codes(count: int) -> Labels:

@@ -70,6 +70,11 @@ class Sampler:
         return fused(self.G, z.to(self.device), *([] if y is None else [y.to(self.device)]))
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that it can be asked for; none where there are none."""
+        return () if self.labels is None else self.labels.classes
+
+    @property
     def most(self) -> None:
         """How many samples there are: as many as one likes."""
 

@@ -78,14 +78,16 @@ def in_short(record: Mapping[str, Any]) -> str:
     first = next((name for name in MEANINGS if name in found and name != "shares"), None)
     if first is None:
         return "Judged by its classes alone."
-    words = f"{titled(first)} {number(found, first)}, where real images reach {number(floor, first)}."
+    beside = "" if floor.get(first) is None else f", where real images reach {number(floor, first)}"
+    words = f"{titled(first)} {number(found, first)}{beside}."
     rest = [f"{name} {number(found, name)}" for name in ("precision", "recall") if name in found and name != first]
     return words + (f" {', '.join(rest).capitalize()}." if rest else "")
 
 
 def titled(name: str) -> str:
     """A figure's name as a heading."""
-    return name.replace("_", " ").replace("frechet", "Fréchet").capitalize()
+    words = name.replace("_", " ").replace("frechet", "Fréchet")
+    return "MS-SSIM" if name == "ms_ssim" else words[:1].upper() + words[1:]
 
 
 def lines(record: Mapping[str, Any]) -> Iterator[Line]:
@@ -126,9 +128,20 @@ def errors(value: float, level: float, error: float) -> str:
     return f"Lower is better, and 0 for no difference; {value / error:,.0f} standard errors above 0." if error else ""
 
 
+def alike(value: float, level: float, error: float) -> str:
+    """How alike images are to each other, in standard errors."""
+    if value <= level + 2 * error:
+        return f"Pairs of fakes are no more alike than pairs of real images, {level:.3g}."
+    return f"Pairs of fakes are more alike than pairs of real images, {level:.3g}: less variety."
+
+
 SENTENCES: dict[str, Callable[[float, float, float], str]] = {
     "frechet_distance": times,
     "frechet_infinity": times,
+    "memorisation_informed_distance": times,
+    "intra_class_distance": times,
+    "wasserstein": times,
+    "ms_ssim": alike,
     "sliced_distance": times,
     "mode_distance": times,
     "kernel_distance": errors,

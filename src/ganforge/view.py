@@ -236,6 +236,14 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
         )
     if record["figures"].get("kernel_subsets", 0) is None:
         yield f"note: subsets of 1,000 can't be drawn from {least:,} samples: judge more, or take kernel_distance"
+    smallest = record["figures"].get("intra_class_least")
+    if smallest is not None and smallest < 2:
+        yield f"note: a class has {smallest} images on one side, and a distance within it takes 2: judge more"
+    elif smallest is not None and smallest <= dims:
+        yield (
+            f"note: the smallest class has {smallest:,} images on one side, for {dims:,} features: the distance within "
+            "it is too large by much of itself; read it beside the floor, or judge more"
+        )
 
 
 def number(figures: Mapping[str, Any], name: str) -> str:

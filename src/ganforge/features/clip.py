@@ -154,6 +154,7 @@ class ClipFeatures:
 
     classes: tuple[str, ...] = ()
     resize = "legacy"
+    rounds = True  # floats become bytes
 
     def __init__(self, weights: Path | str | None = None, *, device: torch.device | str = "cpu") -> None:
         file, self.digest, label = clip_weights(weights)

@@ -159,6 +159,7 @@ class DinoFeatures:
     """
 
     classes: tuple[str, ...] = ()
+    rounds = True  # floats become bytes
 
     def __init__(
         self, weights: Path | str | None = None, *, resize: str = "legacy", device: torch.device | str = "cpu"

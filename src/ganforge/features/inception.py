@@ -23,7 +23,7 @@ from ganforge.features.extractor import Features
 from ganforge.features.images import clean_bicubic, in_levels, on_white, recoloured, tensorflow_bilinear
 from ganforge.features.weights import Weights, inception_weights, state_digest
 
-__all__ = ["InceptionFeatures", "InceptionV3", "folded", "random_weights"]
+__all__ = ["InceptionFeatures", "InceptionV3", "folded", "full_precision", "random_weights"]
 
 SIZE = 299
 EPS = 0.001  # of the batch norms
@@ -274,6 +274,7 @@ class InceptionFeatures:
         digest: 12 hex digits of the weights file's SHA-256.
         resize: as it was chosen.
         classes: 1008 numbers. The logits are without bias, as the Inception Score has them.
+        rounds: floats become bytes before anything else, so small steps are lost.
 
     Raises:
         CheckpointError: if the weights can't be found or read.
@@ -284,6 +285,7 @@ class InceptionFeatures:
 
     dim = 2048
     classes: tuple[str, ...] = tuple(map(str, range(1008)))
+    rounds = True
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ counts and the splits that it came from; a reported name fixes all of them.
 | `mode_coverage` | which modes of a known mixture are found, and how many samples lie at one |
 | `reverse_kl` | how unevenly the modes are filled |
 | `sliced_distance` | how far two clouds lie apart, exactly on random lines; for points in few dimensions |
+| `wasserstein_distance` | how far they lie apart by their cheapest match, exactly; for few samples |
 """
 
 from ganforge.metrics.classifier_score import Score, classifier_score
@@ -37,6 +38,7 @@ from ganforge.metrics.manifold import ManifoldScores, k_nearest_radius, manifold
 from ganforge.metrics.memorisation import (
     Memorisation,
     closeness,
+    cosine_distance,
     memorisation,
     memorisation_penalty,
     nearest_several,
@@ -49,6 +51,7 @@ from ganforge.metrics.pyramid import pyramid_distances
 from ganforge.metrics.realism import realism
 from ganforge.metrics.shares import ClassCoverage, class_coverage, class_shares
 from ganforge.metrics.sliced import sliced_distance
+from ganforge.metrics.wasserstein import Wasserstein, wasserstein_distance
 
 __all__ = [
     "ClassCoverage",
@@ -61,10 +64,12 @@ __all__ = [
     "PathLength",
     "Score",
     "Similarity",
+    "Wasserstein",
     "class_coverage",
     "class_shares",
     "classifier_score",
     "closeness",
+    "cosine_distance",
     "frechet_distance",
     "frechet_infinity",
     "intra_class_distances",
@@ -84,4 +89,5 @@ __all__ = [
     "realism",
     "reverse_kl",
     "sliced_distance",
+    "wasserstein_distance",
 ]

@@ -9,7 +9,15 @@ from torch import Tensor
 from ganforge.errors import DataError
 from ganforge.metrics.neighbours import Cloud, cloud, k_nearest, mean, nearest, several
 
-__all__ = ["Memorisation", "closeness", "memorisation", "memorisation_penalty", "nearest_several", "nearest_training"]
+__all__ = [
+    "Memorisation",
+    "closeness",
+    "cosine_distance",
+    "memorisation",
+    "memorisation_penalty",
+    "nearest_several",
+    "nearest_training",
+]
 
 ROWS = 1024  # of the similarity matrix at once
 
@@ -101,10 +109,24 @@ def memorisation(*, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) 
     enough(training)
     x, y = clouds(fake, training)
     (squared, index), own = nearest(x, y), k_nearest(y, 1)
+    authenticity = float((squared > own[index]).double().mean())
+    return Memorisation(authenticity, cosine_distance(training=training, fake=fake))
+
+
+def cosine_distance(*, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"]) -> float:
+    """Mean over the fakes of the least 1 - |cos| to a training image (Bai et al. 2021, arXiv:2106.03062, section 3.2).
+
+    Raises `DataError` if there are no training images, or no fakes.
+
+    >>> round(cosine_distance(training=torch.eye(2), fake=torch.tensor([[-3.0, 0.0], [1.0, 1.0]])), 6)
+    0.146447
+    """
+    if not len(training) or not len(fake):
+        raise DataError(f"{len(fake)} fakes have no likeness to {len(training)} training images: give one or more")
     lengths = [x.double().norm(dim=1, keepdim=True).clamp_min(1e-300) for x in (fake, training)]
     directions = (training.double() / lengths[1]).T
     near = [(rows @ directions).abs().amax(1) for rows in (fake.double() / lengths[0]).split(ROWS)]
-    return Memorisation(float((squared > own[index]).double().mean()), float(1 - torch.cat(near).mean()))
+    return float(1 - torch.cat(near).mean())
 
 
 def memorisation_penalty(*, cosine_distance: float, threshold: float) -> float:

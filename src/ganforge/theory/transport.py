@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from ganforge.errors import TheoryError
@@ -22,7 +22,16 @@ from ganforge.theory.divergences import probabilities
 from ganforge.theory.numbers import Numbers, numbers
 from ganforge.theory.quadrature import check, integral, shell, suitable
 
-__all__ = ["Potential", "Transport", "dual", "potential", "transport", "wasserstein_1d", "wasserstein_1d_of_densities"]
+__all__ = [
+    "Potential",
+    "Transport",
+    "dual",
+    "matching",
+    "potential",
+    "transport",
+    "wasserstein_1d",
+    "wasserstein_1d_of_densities",
+]
 
 TOLERANCES = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
@@ -171,6 +180,17 @@ def transport(x: Positions, y: Positions, p: Numbers | None = None, q: Numbers |
     return _programmed(p, q, distances)
 
 
+def matching(distances: Float[Tensor, "n n"]) -> Int64[Tensor, " n"]:
+    """The column that goes with each row where all distances along a one-to-one match have the least sum.
+
+    Jonker and Volgenant's algorithm, as SciPy has it. Raises TheoryError if SciPy is missing.
+
+    >>> matching(torch.tensor([[3.0, 1.0], [1.0, 9.0]])).tolist()
+    [1, 0]
+    """
+    return torch.as_tensor(_scipy("optimize").linear_sum_assignment(distances.numpy())[1])
+
+
 def _matched(distances: Float[Tensor, "n n"]) -> Transport:
     """A plan that is a permutation, and its critic.
 
@@ -178,8 +198,7 @@ def _matched(distances: Float[Tensor, "n n"]) -> Transport:
     f(x_i) - f(y_σ(k)) <= c_iσ(k), so f(x_i) <= f(x_k) + c_iσ(k) - c_kσ(k): shortest paths, by Bellman and Ford.
     """
     n = len(distances)
-    rows, columns = _scipy("optimize").linear_sum_assignment(distances.numpy())
-    to = torch.as_tensor(columns)
+    to = matching(distances)
     matched = distances[torch.arange(n), to]
     steps = distances[:, to] - matched  # (i, k)
     f, longest = torch.zeros(n, dtype=torch.float64), distances.max().item()
@@ -189,7 +208,7 @@ def _matched(distances: Float[Tensor, "n n"]) -> Transport:
             break
         f = shorter
     plan = torch.zeros(n, n, dtype=torch.float64)
-    plan[torch.as_tensor(rows), to] = 1 / n
+    plan[torch.arange(n), to] = 1 / n
     return _certified(matched.mean().item(), plan, distances, (f - matched)[to.argsort()])
 
 
