@@ -26,6 +26,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on s
 Heal = Annotated[
     bool, typer.Option("--heal", help="where the doctor is sure: back to the last good checkpoint, on with its remedy")
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        help="only these figures, with commas: frechet_distance,precision; some only when named, as ms_ssim, "
+        "path_length, wasserstein, intra_class_distance; or fid50k_full, kid50k, ..."
+    ),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]
 Settings = Annotated[
     list[str] | None,
@@ -154,13 +161,7 @@ def evaluate(
     *,
     split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
     samples: Annotated[int | None, typer.Option(min=100, help="generated images, and real ones; default 10000")] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(
-            help="only these figures, with commas: frechet_distance,precision; some only when named, as ms_ssim, "
-            "path_length, wasserstein, intra_class_distance; or fid50k_full, kid50k, ..."
-        ),
-    ] = None,
+    metrics: Metrics = None,
     extractor: Annotated[
         str | None,
         typer.Option(

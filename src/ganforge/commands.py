@@ -173,14 +173,7 @@ def evaluate(
     Raises:
         RecipeError: for options that mean nothing together.
     """
-    if out is not None and not every:
-        raise RecipeError(f"--out {out} is for the rows of --every; add it, or leave --out out")
-    if scorecard is not None and every:
-        raise RecipeError(
-            f"--scorecard {scorecard} is of one generator; call with --every first, and it shows those too"
-        )
-    if scorecard is not None:
-        check_ending(scorecard)
+    check_together(every=every, out=out, scorecard=scorecard)
     words = None if metrics is None else words_in(metrics)
     way = asked(words, extractor=extractor, resize=resize, split=split, samples=samples)
     run = RunFolder.open(Path(what)) if every else None
@@ -212,6 +205,22 @@ def evaluate(
         shape = "×".join(map(str, source.shape))
         view.say(f"{what} was judged at the size and in the channels of {against}: {shape}{by}")
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
+
+
+def check_together(*, every: bool, out: Path | None, scorecard: Path | None) -> None:
+    """See that the outputs that are asked for go together.
+
+    Raises:
+        RecipeError: where one of them means nothing, and for a card of another kind than there is.
+    """
+    if out is not None and not every:
+        raise RecipeError(f"--out {out} is for the rows of --every; add it, or leave --out out")
+    if scorecard is not None and every:
+        raise RecipeError(
+            f"--scorecard {scorecard} is of one generator; call with --every first, and it shows those too"
+        )
+    if scorecard is not None:
+        check_ending(scorecard)
 
 
 def made_card(

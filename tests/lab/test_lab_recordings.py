@@ -37,7 +37,7 @@ def shown(seat: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The frame of a seat whose game is over."""
     while seat.busy:
         seat.advance(1.0)
-    seat.fresh = True
+    seat.shown = None
     return read_frame(seat.frames()[0])
 
 
@@ -102,6 +102,22 @@ def test_what_was_recorded_once_is_kept_and_the_same_again() -> None:
     other = shown(simulator.open_seat(json.loads(json.dumps(first.state()["link"])), Room()))
     assert one[0] == other[0]
     assert all(np.array_equal(one[1][k], other[1][k], equal_nan=True) for k in one[1])
+
+
+@pytest.mark.parametrize("file", [simulator, collapse])
+def test_who_looks_at_a_recording_that_another_goes_on_with_sees_its_end(
+    file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "ROUNDS", 60)
+    first, second = (file.open_seat({"seed": 11}, Room()) for _ in range(2))
+    assert first.recording is second.recording
+    assert first.frames()
+    assert not first.frames()
+    while second.busy:
+        second.advance(1.0)
+    assert not first.busy
+    (shown,) = first.frames()
+    assert read_frame(shown)[0]["done"]
 
 
 def test_recordings_are_bounded_in_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ __all__ = ["address", "browser", "folder", "opened"]  # fixtures
 
 STATE = "window.lab?.mounted?.state?.()"
 FRAME = "window.lab?.mounted?.frame?.()"
+RAMP = f"{FRAME}?.header.warmed && !document.querySelector('#go').disabled"  # its discriminators know the bumps
 
 
 def chosen(selector: str, value: str) -> Callable[[Visit], Any]:
@@ -37,7 +38,7 @@ CHANGES: dict[str, tuple[str, Callable[[Visit], Any], str]] = {
     "game": (FRAME, chosen("[data-path='objective.name']", "hinge"), "values['objective.name'] === 'hinge'"),
     "simulator": (f"{FRAME}?.header.done", slid("#seed"), "link.seed === 1"),
     "collapse": (f"{FRAME}?.header.done", slid("#seed"), "link.seed === 1"),
-    "ramp": (f"{FRAME}?.header.vanilla", chosen("#objective", "non_saturating"), "link.objective === 'non_saturating'"),
+    "ramp": (RAMP, chosen("#objective", "non_saturating"), "link.objective === 'non_saturating'"),
     "walk": (f"{FRAME}?.header.name", slid("#size"), "link.size === 1.05"),
     "losses": (f"{STATE}?.measures", chosen("#objective", "least_squares"), "link.objective === 'least_squares'"),
     "runs": (f"{FRAME}?.header.runs.length", chosen("#run", "tiny"), "link.run === 'tiny'"),

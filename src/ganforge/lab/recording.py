@@ -75,9 +75,14 @@ class Recording:
         """Rounds so far."""
         return int(self.rows[-1]["round"])
 
-    def advance(self, seconds: float) -> bool:
-        """Go on for about so long; whether there is something new to show."""
-        start, before = time.perf_counter(), len(self.rows)
+    @property
+    def progress(self) -> tuple[int, bool]:
+        """Ticks so far, and whether it is done: several seats may look at one recording, and each goes on with it."""
+        return len(self.rows), self.done
+
+    def advance(self, seconds: float) -> None:
+        """Go on for about so long."""
+        start = time.perf_counter()
         while self.play is not None and time.perf_counter() - start < seconds:
             ticks = len(self.play.rows)
             self.play.play_one()
@@ -85,7 +90,6 @@ class Recording:
                 self.keep(self.play, self.play.rows[-1])
             if self.play.ended or self.play.rounds >= self.rounds:
                 self.finish(self.play)
-        return len(self.rows) > before or self.done
 
     @torch.no_grad()
     def keep(self, play: Play, row: dict[str, Any]) -> None:

@@ -126,7 +126,7 @@ class Seat:
 
     link: Link
     wake: float = field(default=0.0, init=False)
-    fresh: bool = field(default=True, init=False)
+    shown: tuple[int, bool] | None = field(default=None, init=False)  # how far the recording was when it was drawn
     sent: Recording | None = field(default=None, init=False)
     shots: int = field(default=0, init=False)
 
@@ -144,7 +144,7 @@ class Seat:
             return [{"kind": "recipe", "texts": [build(recipe_of(list(settings(self.link)))).toml]}]
         self.link = Link(**{key: value for key, value in asdict(said).items() if key != "kind"})
         self.__post_init__()
-        self.fresh = True
+        self.shown = None
         return [self.state()]
 
     def state(self) -> dict[str, Any]:
@@ -156,15 +156,15 @@ class Seat:
 
     def advance(self, seconds: float) -> list[dict[str, Any]]:
         """Record on."""
-        self.fresh = self.recording.advance(seconds) or self.fresh
+        self.recording.advance(seconds)
         return []
 
     def frames(self) -> list[bytes]:
         """The shots that are new to the page, and all the curves so far."""
-        if not self.fresh:
-            return []
-        self.fresh = False
         made = self.recording
+        if self.shown == made.progress:
+            return []
+        self.shown = made.progress
         header = {
             "link": asdict(self.link),
             "round": made.played,
