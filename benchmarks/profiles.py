@@ -19,11 +19,11 @@ from ganforge.io import environment
 from ganforge.io.disk import write_whole
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "convolutions, forward and tangent": ("aten::mkldnn_convolution", "aten::_slow_conv"),
     "convolutions, backward": ("aten::convolution_backward", "aten::_convolution_double_backward"),
+    "convolutions, forward and tangent": ("aten::mkldnn_convolution", "aten::_convolution", "aten::_slow_conv"),
     "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::mv", "aten::dot"),
     "norms": ("aten::native_batch_norm", "aten::native_batch_norm_backward", "aten::batch_norm"),
-    "kinks": ("aten::relu", "aten::threshold_backward", "aten::leaky_relu", "aten::tanh"),
+    "kinks": ("aten::relu", "aten::clamp_min", "aten::threshold_backward", "aten::leaky_relu", "aten::tanh"),
     "pools and doublings": ("aten::avg_pool2d", "aten::upsample", "aten::_upsample"),
     "copies and fills": ("aten::copy_", "aten::fill_", "aten::zero_", "aten::cat"),
     "sums and products by entry": ("aten::add", "aten::mul", "aten::sub", "aten::div", "aten::sum", "aten::neg"),
