@@ -1,7 +1,7 @@
 """Our training step against another toolkit's: the DCGAN of torchgan, played by its own trainer.
 
     python benchmarks/peers.py                    # two minutes on two quiet cores, and the packages' download
-    python benchmarks/peers.py --env /tmp/peers   # where the packages go
+    python benchmarks/peers.py --env ~/.peers   # where the packages go
     python benchmarks/peers.py --quick --out quick
 
 The packages are installed into an environment of their own, made on the first call (by default in the user's cache):

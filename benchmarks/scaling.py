@@ -248,7 +248,7 @@ def draw_sweep(column: list[Any], found: dict[int, Row], axis: str) -> None:
     speed.yaxis.set_major_formatter("{x:g}")
     speed.yaxis.set_minor_locator(NullLocator())
     ratio.set(ylim=(0, None))
-    share.set(ylim=(0, 100), xlabel=WORDS[axis])
+    share.set(ylim=(0, None), xlabel=WORDS[axis])
     for axes in column:
         axes.set_xscale("log", base=2)
         axes.set_xticks(values, labels=[str(value) for value in values])
