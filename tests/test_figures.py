@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganforge import figures as module
-from ganforge.comparison import compare, intervals, names_for, needs_images, needs_path, needs_samples
+from ganforge.comparison import compare, intervals, names_for, needs
 from ganforge.crowd import Album, Crowd, generated, reference
 from ganforge.data import TOYS, open_source
 from ganforge.errors import RecipeError
@@ -54,10 +54,10 @@ def test_every_figure_belongs_to_one_row_and_says_what_it_means() -> None:
 
 
 def test_the_mean_and_the_covariance_are_enough_for_the_frechet_distance_alone() -> None:
-    assert not needs_samples(["frechet_distance"])
+    assert not needs(["frechet_distance"], "samples")
     others = MEANINGS.keys() - {"frechet_distance"}
     for name in others:  # features, or the images themselves, or the generator
-        assert [needs_samples([name]), needs_images([name]), needs_path([name])].count(True) == 1
+        assert [needs([name], what) for what in ("samples", "images", "path")].count(True) == 1
     sides = {"real": cloud(60, 0), "fake": cloud(60, 1)}
     bare = {side: Crowd(torch.empty(0, 6), torch.empty(0, 0), c.statistics) for side, c in sides.items()}
     names = ["frechet_distance"]
@@ -122,7 +122,8 @@ def test_the_record_carries_what_was_asked_for() -> None:
     assert record["bootstrap"] == 10
     low, high = record["intervals"]["sliced_distance"]
     assert low < record["figures"]["sliced_distance"] < high
-    assert record["seeds"] == "0-199"
+    assert record["samples"] == 200
+    assert not {"seeds", "images"} & record.keys()
 
 
 def test_some_figures_are_only_for_those_who_ask() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganforge.cautions import cautions
 from ganforge.comparison import check_packages, compare, names_for, resampled
 from ganforge.crowd import Album, Crowd, walked
 from ganforge.data import Array, Source, open_source
@@ -20,10 +21,9 @@ from ganforge.metrics import frechet_distance, intra_class_distances, pairwise_s
 from ganforge.sample import Sampler
 from ganforge.scorecard import in_short, sentence
 from ganforge.subject import Subject
-from ganforge.view import warnings
 
 NEW = ["memorisation_informed_distance", "intra_class_distance", "wasserstein", "ms_ssim", "path_length"]
-KNOWN = Subject(shape=(1, 28, 28), labelled=True, generated=True)
+KNOWN = Subject(shape=(1, 28, 28), real_classes=("0", "1"), fake_classes=("0", "1"), generated=True)
 
 
 class Curved(nn.Module):
@@ -65,7 +65,7 @@ def test_none_of_them_can_be_resampled(name: str) -> None:
         ("ms_ssim", Subject(points=True, shape=(2,)), "needs images, which isn't so here"),
         ("path_length", Subject(), "needs a generator, in whose latent space it walks, which isn't so here"),
         ("path_length", Subject(generated=True, rounded=True), "needs features of unrounded images"),
-        ("intra_class_distance", Subject(), "needs the same classes, by name, on both sides"),
+        ("intra_class_distance", Subject(), "needs real images with labels, which isn't so here"),
     ],
 )
 def test_who_lacks_something_hears_what(name: str, subject: Subject, said: str) -> None:
@@ -153,9 +153,16 @@ def test_the_classes_of_both_sides_have_to_be_the_same(tmp_path: Path) -> None:
     assert same["figures"]["intra_class_distance"] >= 0
     none = Sampler(Curved(), name="c", shape=(1, 16, 16))
     code = Sampler(Curved(3), name="c", shape=(1, 16, 16), labels=codes(3))
-    for maker in (Album(source), Album(Source("bare", Array(images))), none, code):
-        with pytest.raises(RecipeError, match="intra_class_distance needs the same classes, by name, on both sides"):
-            evaluate(maker, named, PixelFeatures(), **how)
+    bare = Source("bare", Array(images))
+    for maker, real, lack in (
+        (Album(source), named, "the same classes, by name, on both sides"),
+        (Album(bare), named, "a generator that is asked for classes, or images with labels"),
+        (none, named, "a generator that is asked for classes, or images with labels"),
+        (code, named, ""),
+        (Album(named), bare, "real images with labels"),
+    ):
+        with pytest.raises(RecipeError, match=f"intra_class_distance needs {lack}"):
+            evaluate(maker, real, PixelFeatures(), **how)
 
 
 def test_a_class_too_small_for_a_distance_leaves_it_open_and_is_noted() -> None:
@@ -163,14 +170,13 @@ def test_a_class_too_small_for_a_distance_leaves_it_open_and_is_noted() -> None:
     side = Crowd(torch.randn(10, 3), torch.empty(10, 0), labels=y)
     found = compare(real=side, fake=side, subject=KNOWN, names=["intra_class_distance"])
     assert found == {"intra_class_distance": None, "intra_class_least": 1}
-    record = {"split": "test", "samples": 9000, "real_samples": 9000, "features": 64, "figures": found}
-    assert list(warnings(record)) == [
-        "note: a class has 1 images on one side, and a distance within it takes 2: judge more"
-    ]
+    counts = {"samples": 9000, "real_samples": 9000, "floor_samples": 9000}
+    record = {"split": "test", **counts, "features": 64, "figures": found}
+    assert list(cautions(record)) == ["a class has 1 images on one side, and a distance within it takes 2: judge more"]
     few = record | {"figures": {"intra_class_distance": 2.0, "intra_class_least": 64}}
-    (said,) = warnings(few)
-    assert said.startswith("note: the smallest class has 64 images on one side, for 64 features")
-    assert not list(warnings(record | {"figures": {"intra_class_distance": 2.0, "intra_class_least": 65}}))
+    (said,) = cautions(few)
+    assert said.startswith("the smallest class has 64 images on one side, for 64 features")
+    assert not list(cautions(record | {"figures": {"intra_class_distance": 2.0, "intra_class_least": 65}}))
 
 
 @pytest.mark.filterwarnings("ignore")  # torchmetrics' own imports

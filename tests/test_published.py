@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ganforge.cautions import cautions
 from ganforge.crowd import Album
 from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError, RecipeError
@@ -10,7 +11,6 @@ from ganforge.evaluate import verdict
 from ganforge.features import extractor
 from ganforge.figures import METRICS
 from ganforge.published import PUBLISHED, asked, by_name
-from ganforge.view import warnings
 
 NOTHING = {"extractor": None, "resize": None, "split": None, "samples": None}
 
@@ -18,7 +18,7 @@ NOTHING = {"extractor": None, "resize": None, "split": None, "samples": None}
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_name_fixes_its_protocol(name: str) -> None:
     way = asked([name], **NOTHING)
-    assert (way.extractor, way.split, way.fakes, way.name) == ("inception", "train", 50_000, name)
+    assert (way.extractor, way.split, way.fakes, way.name) == ("inception", "all", 50_000, name)
     assert way.samples == (10**9 if name.endswith("_full") else 50_000)
     assert set(way.metrics or []) <= {figure for metric in METRICS for figure in metric.meanings}
 
@@ -41,7 +41,7 @@ def test_names_of_one_protocol_go_together() -> None:
         (["kid50k", "recall"], {}, "kid50k fixes its whole protocol, and recall has another"),
         (["kid50k"], {"samples": 1000}, "kid50k fixes samples = 50000, not 1000: leave --samples out"),
         (["is50k"], {"extractor": "dinov2"}, "is50k fixes extractor = inception, not dinov2"),
-        (["fid50k"], {"split": "test"}, "fid50k fixes split = train, not test"),
+        (["fid50k"], {"split": "test"}, "fid50k fixes split = all, not test"),
         (["fid50k"], {"resize": "clean"}, "fid50k fixes resize = legacy, not clean"),
         (["fid50k", "kid50k_full"], {}, "fid50k,kid50k_full take different real images"),
     ],
@@ -75,12 +75,13 @@ def test_more_fakes_than_reals_are_taken_and_counted() -> None:
 
 
 def record(**figures: float | None) -> dict[str, object]:
-    return {"split": "test", "samples": 9000, "real_samples": 2000, "features": 2048, "figures": figures}
+    counts = {"samples": 9000, "real_samples": 2000, "floor_samples": 2000}
+    return {"split": "test", **counts, "features": 2048, "figures": figures}
 
 
 def test_too_few_samples_for_a_covariance_or_a_subset_are_a_sentence() -> None:
-    (said,) = warnings(record(frechet_distance=1.0))
-    assert said.startswith("note: 2,000 samples of 2,048 features leave the covariances singular")
-    *_, said = warnings(record(kernel_subsets=None) | {"real_samples": 900})
-    assert said == "note: subsets of 1,000 can't be drawn from 900 samples: judge more, or take kernel_distance"
-    assert list(warnings(record(recall=0.5))) == []
+    (said,) = cautions(record(frechet_distance=1.0))
+    assert said.startswith("2,000 samples of 2,048 features leave the covariances singular")
+    *_, said = cautions(record(kernel_subsets=None) | {"real_samples": 900})
+    assert said == "subsets of 1,000 can't be drawn from 900 samples: judge more, or take kernel_distance"
+    assert list(cautions(record(recall=0.5))) == []

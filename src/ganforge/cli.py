@@ -26,6 +26,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object on s
 Heal = Annotated[
     bool, typer.Option("--heal", help="where the doctor is sure: back to the last good checkpoint, on with its remedy")
 ]
+Judge = Annotated[
+    str | None,
+    typer.Option(
+        help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, clip, a module "
+        "of your own (package.module:name) or an .onnx file; default: by the number of channels"
+    ),
+]
 Metrics = Annotated[
     str | None,
     typer.Option(
@@ -159,18 +166,17 @@ def evaluate(
         typer.Argument(metavar="[B]", help="the real images, or the run that learnt from them; of a run its own"),
     ] = None,
     *,
-    split: Annotated[str | None, typer.Option(help="test, held_out or train; default: test where there is one")] = None,
-    samples: Annotated[int | None, typer.Option(min=100, help="generated images, and real ones; default 10000")] = None,
-    metrics: Metrics = None,
-    extractor: Annotated[
-        str | None,
-        typer.Option(
-            help="mnist, cifar10, inception, inception_pt, inception_clean, dinov2, dinov2_clean, clip, a module "
-            "of your own (package.module:name) or an .onnx file; default: by the number of channels"
-        ),
+    split: Annotated[
+        str | None, typer.Option(help="test, held_out, train, or all but test; default: test where there is one")
     ] = None,
+    samples: Annotated[int | None, typer.Option(min=2, help="generated images, and real ones; default 10000")] = None,
+    metrics: Metrics = None,
+    extractor: Judge = None,
     resize: Annotated[
         str | None, typer.Option(help="clean or legacy: how inception, inception_pt and dinov2 resize images")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=4, help="height and width that images are judged at; default: the real ones' own")
     ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
@@ -207,7 +213,7 @@ def evaluate(
     from ganforge import commands
 
     commands.evaluate(what, against, split=split, samples=samples, metrics=metrics, extractor=extractor,
-                      resize=resize, bootstrap=bootstrap, cache=cache, every=every, out=out,
+                      resize=resize, size=size, bootstrap=bootstrap, cache=cache, every=every, out=out,
                       scorecard=scorecard, device=device, as_json=as_json)  # fmt: skip
 
 
@@ -240,9 +246,9 @@ def data(
 
       ganforge data my_photos/ --pack my_photos_64 --set size=64
     """
-    from ganforge import commands
+    from ganforge import data_commands
 
-    commands.data(path, sheet=sheet, pack=pack, settings=settings or [], as_json=as_json)
+    data_commands.data(path, sheet=sheet, pack=pack, settings=settings or [], as_json=as_json)
 
 
 @app.command()

@@ -11,13 +11,11 @@ from typing import Any
 from ganforge import tradeoff as curve
 from ganforge import view
 from ganforge.bench.sampling import best_batch
-from ganforge.crowd import Album, Maker, Progress
-from ganforge.data import Source, open_source, pairing
-from ganforge.data.fit import Fit
-from ganforge.data.survey import survey
+from ganforge.crowd import Album, Maker, Progress, real_images
+from ganforge.data import Source
 from ganforge.diagnosis import diagnose, read_trace
 from ganforge.errors import GanforgeError, RecipeError
-from ganforge.evaluate import Verdict, extractor_name, reporting_split, standard, verdict
+from ganforge.evaluate import Verdict, check_enough, extractor_name, reporting_split, standard, verdict
 from ganforge.every import ROWS, judge_all, missing, plot, read_rows
 from ganforge.experiments.frame import (
     Experiment,
@@ -34,8 +32,6 @@ from ganforge.features import Extractor
 from ganforge.features import extractor as feature_extractor
 from ganforge.io.cache import cache_folder
 from ganforge.io.folder import RunFolder
-from ganforge.io.images import contact_sheet, save_png
-from ganforge.io.pack import write_pack
 from ganforge.io.scorecard import Card, check_ending, write_card
 from ganforge.judged import judged_pair
 from ganforge.label_figures import label_figures
@@ -48,7 +44,6 @@ from ganforge.sample import Sampler, load, save_samples, seeds_in
 from ganforge.scorecard import card, pictures, run_of
 
 __all__ = [
-    "data",
     "doctor",
     "evaluate",
     "experiment",
@@ -160,6 +155,7 @@ def evaluate(
     metrics: str | None,
     extractor: str | None,
     resize: str | None = None,
+    size: int | None = None,
     bootstrap: int,
     cache: bool,
     every: bool,
@@ -177,11 +173,14 @@ def evaluate(
     words = None if metrics is None else words_in(metrics)
     way = asked(words, extractor=extractor, resize=resize, split=split, samples=samples)
     run = RunFolder.open(Path(what)) if every else None
-    maker, source, own = judged_pair(what, against, device)
-    name = extractor_name(source, way.extractor or own)
+    pair = judged_pair(what, against, device, size=size)
+    maker, source = pair.maker, pair.source
+    check_enough(maker, way.fakes, way.name)
+    name = extractor_name(source, way.extractor or pair.extractor)
     judge = feature_extractor(name, device=str(device_named(device)), resize=resize)
     options: dict[str, Any] = {
-        "split": way.split or reporting_split(source),
+        "split": way.split or reporting_split(source, own=pair.own),
+        "own": pair.own,
         "cache": cache_folder() if cache else None,
         **way.options,
     }
@@ -200,11 +199,17 @@ def evaluate(
     if isinstance(maker, Sampler) and maker.labels is not None:
         sides = {"real": found.standard.real, "fake": found.fake}
         more["labels"] = label_figures(maker.labels, source, judge, split=options["split"], **sides)
-    if isinstance(maker, Album) and source.unit == "images":
-        by = f", data.fit = {source.fit.policy}" if source.fit and source.fit.policy != Fit.policy else ""
-        shape = "×".join(map(str, source.shape))
-        view.say(f"{what} was judged at the size and in the channels of {against}: {shape}{by}")
+    more["notes"] = [*pair.notes, *unused(found, maker, source), *found.record["notes"]]
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
+
+
+def unused(found: Verdict, maker: Maker, source: Source) -> Iterator[str]:
+    """What is to be said of images that lie there and weren't judged."""
+    record, there, most = found.record, len(real_images(source, found.standard.split)), maker.most or 0
+    taken, reals = record["samples"], record["real_samples"]
+    if isinstance(maker, Album) and (taken < most or reals < there) and "published" not in record:
+        more = f": --samples {min(most, there)} takes more" if min(most, there) > taken else ", as many of either"
+        yield f"{taken:,} of {most:,} images were judged, against {reals:,} of {there:,} real ones{more}"
 
 
 def check_together(*, every: bool, out: Path | None, scorecard: Path | None) -> None:
@@ -273,9 +278,9 @@ def tradeoff(run: Path, *, thresholds: str, samples: int, out: Path | None, devi
     chosen = curve.thresholds_in(thresholds)
     if out is not None:
         require_matplotlib()
-    maker, source, own = judged_pair(str(run), None, device)
+    maker, source, chosen_by_run, *_ = judged_pair(str(run), None, device)
     assert isinstance(maker, Sampler)
-    judge = feature_extractor(extractor_name(source, own), device=str(device_named(device)))
+    judge = feature_extractor(extractor_name(source, chosen_by_run), device=str(device_named(device)))
     how: dict[str, Any] = {"thresholds": chosen, "split": reporting_split(source), "samples": samples}
     with view.bar(f"judging {maker.name}", float(len(chosen))) as advance:
         rows = list(curve.tradeoff(maker, source, judge, **how, cache=cache_folder(), progress=advance))
@@ -289,40 +294,6 @@ def tradeoff(run: Path, *, thresholds: str, samples: int, out: Path | None, devi
 def words_in(text: str) -> list[str]:
     """The words between commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def data(path: str, *, sheet: Path | None, pack: Path | None, settings: list[str], as_json: bool) -> None:
-    """Look at every image of a data set once, and say what is there; or write it as a packed one.
-
-    Raises:
-        RecipeError: for options of the one with the other.
-    """
-    pairs = [setting.removeprefix("pairs=") for setting in settings if setting.startswith("pairs=")]
-    if pack is None and (how := [setting for setting in settings if not setting.startswith("pairs=")]):
-        raise RecipeError(f"--set {how[0]} says how to pack, and nothing is packed: add --pack OUT or leave it out")
-    if pack is not None and sheet is not None:
-        raise RecipeError(f"--pack {pack} only packs; for the contact sheet {sheet} call ganforge data once more")
-    if pack is not None:
-        packed(path, pack, settings, as_json=as_json)
-        return
-    with view.bar(f"looking at {path}", 1.0) as advance:
-        found, pictures = survey(path, pairs=pairing(pairs[-1]) if pairs else None, progress=advance)
-    if sheet is not None:
-        save_png(sheet, contact_sheet(pictures), {"source": path})
-    view.surveyed(found, sheet, as_json=as_json)
-
-
-def packed(path: str, out: Path, settings: list[str], *, as_json: bool) -> None:
-    """Decode a data set once and write it as a packed one."""
-    keys = [f"data.source={path}", "data.memory=0", "data.cache=0", *(f"data.{setting}" for setting in settings)]
-    source = resolve(override(load_recipe(), keys))["data"]()
-    with view.bar(f"packing {path}", 1.0) as advance:
-        left_out = write_pack(source, out, progress=advance)
-    for reason in left_out:
-        view.say(f"left out: {reason}")
-    view.paths(
-        [out], {"describes": open_source(source=str(out)).describe(), "left_out": len(left_out)}, as_json=as_json
-    )
 
 
 def recipes(*, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Literal
 
 import torch
 
@@ -16,14 +17,12 @@ __all__ = [
     "compare",
     "intervals",
     "names_for",
-    "needs_images",
-    "needs_labels",
-    "needs_path",
-    "needs_samples",
+    "needs",
     "resampled",
 ]
 
 QUANTILES = (0.025, 0.975)
+Need = Literal["samples", "images", "labels", "path"]
 
 
 def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -59,24 +58,10 @@ def behind(names: Sequence[str]) -> list[Metric]:
     return [metric for metric in METRICS if metric.meanings.keys() & set(names)]
 
 
-def needs_samples(names: Sequence[str]) -> bool:
-    """Whether one of these figures looks at the features of single samples, and not at mean and covariance alone."""
-    return any(not metric.statistics_only for metric in behind(names))
-
-
-def needs_images(names: Sequence[str]) -> bool:
-    """Whether one of these figures looks at the images themselves."""
-    return any(metric.images for metric in behind(names))
-
-
-def needs_labels(names: Sequence[str]) -> bool:
-    """Whether one of these figures looks at the class of each sample."""
-    return any(metric.labels for metric in behind(names))
-
-
-def needs_path(names: Sequence[str]) -> bool:
-    """Whether one of these figures is the generator's path length."""
-    return any(metric.path for metric in behind(names))
+def needs(names: Sequence[str], what: Need) -> bool:
+    """Whether one of these figures looks at the features of single samples (and not at mean and covariance alone), at
+    the images themselves, at the class of each sample, or is the generator's path length."""
+    return any(getattr(metric, what) for metric in behind(names))
 
 
 def check_packages(names: Sequence[str]) -> None:

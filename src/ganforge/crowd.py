@@ -19,6 +19,7 @@ from jaxtyping import Float, Int64, Num, Shaped
 from torch import Tensor
 
 from ganforge.data import Source, Split
+from ganforge.data.joint import together
 from ganforge.errors import DataError
 from ganforge.features import Extractor, Features, GaussianStatistics, RunningGaussian, from_all
 from ganforge.features.inception import full_precision
@@ -29,6 +30,7 @@ from ganforge.metrics import PathLength, path_length
 from ganforge.sample import Sampler
 
 __all__ = [
+    "ALL",
     "SPLITS",
     "Album",
     "Crowd",
@@ -39,12 +41,14 @@ __all__ = [
     "gathered",
     "generated",
     "pictured",
+    "real_images",
     "reference",
     "walked",
 ]
 
 CHUNK = 500
 SPLITS = ("test", "held_out", "train")
+ALL = "all"  # train and held_out together: what published protocols take for the training images
 FORMAT = 1  # of what is kept
 HELD = 512 * 2**20  # bytes of samples that are held between their hash and the network; more are read twice
 SMALL = 256 * 2**20  # bytes of features that are kept; of more only mean and covariance
@@ -142,30 +146,23 @@ class Album:
 
     def __init__(self, source: Source) -> None:
         self.name = source.name
-        self.parts = [part for part in (source.train, source.held_out) if part is not None]
+        self.whole = together(source.train, source.held_out)
         self.order = torch.randperm(self.most, generator=torch.Generator().manual_seed(1))
         self.classes = class_names(source)
 
     @property
     def most(self) -> int:
         """As many as there are."""
-        return sum(map(len, self.parts))
+        return len(self.whole)
 
     def batches(self, seeds: Sequence[int]) -> Iterator[Tensor]:
         """The images of these numbers, in this order, a chunk at a time."""
-        for chunk in self.order[list(seeds)].split(CHUNK):
-            first, found, places = 0, [], []
-            for part in self.parts:
-                inside = (chunk >= first) & (chunk < first + len(part))
-                found.append(part.read(chunk[inside] - first))
-                places.append(inside.nonzero().flatten())
-                first += len(part)
-            yield torch.cat(found)[torch.cat(places).argsort()]
+        return chunks(self.whole, self.order[list(seeds)])
 
     def labels_of(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."] | None:
-        """The labels of the images of these numbers; None where a part has none."""
-        each = [part.labels for part in self.parts if part.labels is not None]
-        return torch.cat(each)[self.order[list(seeds)]] if len(each) == len(self.parts) else None
+        """The labels of the images of these numbers; None where there are none."""
+        labels = self.whole.labels
+        return None if labels is None else labels[self.order[list(seeds)]]
 
 
 def crowd(
@@ -347,16 +344,28 @@ def remembered(place: Path, *, whole: bool, digest: str) -> Crowd | None:
     return Crowd(features, logits, statistics, digest, cached=True)
 
 
+def real_images(source: Source, split: str) -> Split:
+    """The real images of a split, or all but those for testing.
+
+    Raises:
+        DataError: if the source has no such split.
+    """
+    if split == ALL:
+        return together(source.train, source.held_out)
+    images: Split | None = getattr(source, split) if split in SPLITS else None
+    if images is None:
+        there = ", ".join(s for s in SPLITS if getattr(source, s) is not None)
+        raise DataError(f"{source.name} has no split {split!r}; it has: {there}, and {ALL} but those for testing")
+    return images
+
+
 def reference(source: Source, split: str, extractor: Extractor, count: int, **options: Any) -> Crowd:
     """Real images of a split, at most `count`, none twice; the options are those of `pictured`.
 
     Raises:
         DataError: if the source has no such split.
     """
-    images = getattr(source, split) if split in SPLITS else None
-    if images is None:
-        there = ", ".join(s for s in SPLITS if getattr(source, s) is not None)
-        raise DataError(f"{source.name} has no split {split!r}; it has: {there}")
+    images = real_images(source, split)
     return pictured(images, shuffled(images, seed=0)[:count], extractor, split=split, **options)
 
 
@@ -365,6 +374,8 @@ def floor(source: Source, split: str, extractor: Extractor, count: int, **option
 
     The options are those of `pictured`.
     """
-    taken = count if split == "train" else 0
-    index = shuffled(source.train, seed=0 if taken else 1)[taken : taken + count]
-    return pictured(source.train, index, extractor, split="floor", **options)
+    same = split in ("train", ALL)
+    images = real_images(source, split if same else "train")
+    taken = count if same else 0
+    index = shuffled(images, seed=0 if same else 1)[taken : taken + count]
+    return pictured(images, index, extractor, split="floor", **options)

@@ -7,18 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ganforge.cautions import cautions
 from ganforge.comparison import (
     check_packages,
     compare,
     intervals,
     names_for,
-    needs_images,
-    needs_labels,
-    needs_path,
-    needs_samples,
+    needs,
     resampled,
 )
-from ganforge.crowd import SPLITS, Crowd, Maker, Progress, floor, generated, reference, walked
+from ganforge.crowd import ALL, SPLITS, Crowd, Maker, Progress, floor, generated, real_images, reference, walked
 from ganforge.data import Mixture, Source
 from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
@@ -31,6 +29,7 @@ from ganforge.subject import Subject
 __all__ = [
     "Standard",
     "Verdict",
+    "check_enough",
     "choosing_metric",
     "choosing_split",
     "evaluate",
@@ -57,8 +56,11 @@ def extractor_name(source: Source, chosen: str | None) -> str:
     return chosen or fitting
 
 
-def reporting_split(source: Source) -> str:
-    """The real images that final figures are taken against: test, else held-out, else training images."""
+def reporting_split(source: Source, *, own: bool = True) -> str:
+    """The real images that final figures are taken against: test, else held-out, else training images; where what is
+    judged never learnt from them (they aren't its `own`), test, else all."""
+    if not own:
+        return ALL if source.test is None else "test"
     return next(split for split in SPLITS if getattr(source, split) is not None)
 
 
@@ -99,6 +101,7 @@ class Standard:
         train: real training images that stand where fakes do, for the floor.
         fakes: how many are made; None for as many as there are real images.
         published: the name of a published protocol, which stands for this one; or None.
+        own: those who are judged learnt from the source of the real images.
     """
 
     extractor: Extractor
@@ -109,6 +112,7 @@ class Standard:
     train: Crowd
     fakes: int | None = None
     published: str | None = None
+    own: bool = True
 
     @property
     def protocol(self) -> str:
@@ -118,13 +122,13 @@ class Standard:
     def made(self, maker: Maker, progress: Progress | None = None) -> Crowd:
         """As many of a maker's samples as there are real images, or as were asked for; and its path length, if that is
         one of the figures, between as many pairs of latents."""
-        count, walks = self.fakes or self.real.count, needs_path(self.names) and isinstance(maker, Sampler)
-        keeping: dict[str, Any] = {"images": needs_images(self.names), "labelled": needs_labels(self.names)}
-        share = part(progress, 1 / 3 if walks else 1.0)
+        count, walker = self.fakes or self.real.count, maker if needs(self.names, "path") else None
+        keeping = {"images": needs(self.names, "images"), "labelled": needs(self.names, "labels")}
+        share = part(progress, 1.0 if walker is None else 1 / 3)
         made = generated(maker, self.extractor, count, **keeping, progress=share)
-        if not (walks and isinstance(maker, Sampler)):
+        if not isinstance(walker, Sampler):
             return made
-        return replace(made, path=walked(maker, self.extractor, count, part(progress, 2 / 3)))
+        return replace(made, path=walked(walker, self.extractor, count, part(progress, 2 / 3)))
 
     @property
     def cached(self) -> bool:
@@ -151,8 +155,8 @@ class Standard:
         found = compare(real=self.real, fake=fake, subject=self.subject, names=self.names, progress=share)
         sides: dict[str, Any] = {"real": self.real, "fake": fake, "subject": self.subject}
         spans = intervals(**sides, figures=found, resamples=bootstrap, progress=share) if bootstrap else {}
-        return {
-            "images": maker.images,
+        record = {
+            **({"images": maker.images} if isinstance(maker, Sampler) else {}),
             "split": self.split,
             "protocol": self.protocol,
             "extractor": self.judge,
@@ -161,13 +165,14 @@ class Standard:
             "samples": fake.count,
             "real_samples": self.real.count,
             "features": self.real.dims,
-            "seeds": f"0-{fake.count - 1}",
+            **({"seeds": f"0-{fake.count - 1}"} if isinstance(maker, Sampler) else {}),
             "figures": found,
             **({"intervals": spans, "bootstrap": bootstrap} if bootstrap else {}),
             **({} if self.published is None else {"published": by_name(self.published, found)}),
             "floor": self.floor,
             "floor_samples": self.train.count,
         }
+        return record | {"notes": [*cautions(record, own=self.own and isinstance(maker, Sampler))]}
 
 
 def standard(
@@ -182,6 +187,7 @@ def standard(
     cache: Path | None = None,
     fakes: int | None = None,
     published: str | None = None,
+    own: bool = True,
     maker: Maker | None = None,
     progress: Progress | None = None,
 ) -> Standard:
@@ -193,6 +199,7 @@ def standard(
         whole: keep the features themselves, whatever the figures need.
         cache: the folder where what the network says of real images is kept.
         fakes, published: the count of a published protocol, and its name; see `published.asked`.
+        own: whoever is judged learnt from this source.
         maker: one of those that will be judged, for figures that not every maker has.
 
     Raises:
@@ -203,22 +210,22 @@ def standard(
     names = names_for(subject, metrics)
     check_packages(names)
     again = resampled(names) if bootstrap else []
-    whole = whole or needs_samples(names) or bool(again)
-    keeping: dict[str, Any] = {"cache": cache, "whole": whole, "images_too": needs_images(names)}
+    whole = whole or needs(names, "samples") or bool(again)
+    keeping: dict[str, Any] = {"cache": cache, "whole": whole, "images_too": needs(names, "images")}
     real = reference(source, split, extractor, samples, **keeping, progress=part(progress, 0.5))
     train = floor(source, split, extractor, real.count, **keeping, progress=part(progress, 0.5))
-    return Standard(extractor, split, subject, names, real, train, fakes, published)
+    return Standard(extractor, split, subject, names, real, train, fakes, published, own)
 
 
 def subject_of(source: Source, split: str, extractor: Extractor, maker: Maker | None) -> Subject:
     """What is known of the samples of a maker, and of the real images that they are judged against."""
-    real = getattr(source, split) if split in SPLITS else None
-    classes = () if real is None or real.labels is None else class_names(source)
+    classes = () if real_images(source, split).labels is None else class_names(source)
     return Subject.of(
         extractor,
         source.mixture,
         shape=source.shape,
-        labelled=bool(classes) and maker is not None and maker.classes == classes,
+        real_classes=classes,
+        fake_classes=() if maker is None else maker.classes,
         generated=isinstance(maker, Sampler),
     )
 
@@ -239,9 +246,10 @@ def evaluate(sampler: Maker, source: Source, extractor: Extractor, **options: An
     no generator that has learnt from them can be asked for less. The options are those of `verdict`.
 
     Returns:
-        A record with `images` (seen in training), `split`, `protocol` (a name that fixes features, counts and split),
+        A record with `images` (seen in training; not of an album), `split`, `protocol` (a name that fixes features,
+        counts and split),
         `extractor` (with the digest of its weights), `data` (digest of the real images), `cached` (no real image had to
-        pass the network), `samples`, `figures`, `floor` and `seconds`.
+        pass the network), `samples`, `figures`, `floor`, `notes` (what to hold against the figures) and `seconds`.
 
     Raises:
         DataError: if the source has no such split.
@@ -269,20 +277,29 @@ def verdict(
     Raises:
         DataError: for fewer generated images than a published protocol takes.
 
-    The other options are those of `standard`: `split`, `metrics`, `whole`, `cache`, `fakes`, `published`.
+    The other options are those of `standard`: `split`, `metrics`, `whole`, `cache`, `fakes`, `published`, `own`.
     """
     started, fakes = time.perf_counter(), options.get("fakes")
-    if fakes is not None and (sampler.most or fakes) < fakes:
-        raise DataError(
-            f"{options['published']} takes {fakes:,} generated images, and {sampler.name} has {sampler.most:,}: make "
-            "more, or ask for its figures by name (--metrics frechet_distance), on as many as there are."
-        )
+    check_enough(sampler, fakes, options.get("published"))
     count = min(samples, sampler.most or samples) if fakes is None else samples
     more: dict[str, Any] = {"samples": count, "bootstrap": bootstrap, "maker": sampler, "progress": part(progress, 0.4)}
     against = standard(source, extractor, **more, **options)
     fake = against.made(sampler, part(progress, 0.3))
     record = against.record(sampler, fake, bootstrap=bootstrap, progress=part(progress, 0.3))
     return Verdict(record | {"seconds": round(time.perf_counter() - started, 2)}, against, fake)
+
+
+def check_enough(maker: Maker, fakes: int | None, published: str | None) -> None:
+    """See that there are as many images as a published protocol takes.
+
+    Raises:
+        DataError: if not.
+    """
+    if fakes is not None and (maker.most or fakes) < fakes:
+        raise DataError(
+            f"{published} takes {fakes:,} generated images, and {maker.name} has {maker.most:,}: make more, or ask for "
+            "its figures by name (--metrics frechet_distance), on as many as there are."
+        )
 
 
 def part(progress: Progress | None, share: float) -> Progress | None:

@@ -50,7 +50,7 @@ class Metric:
         needs: what the subject must have.
         least: pixels that either side of an image has at least.
         spreads: figure -> the name of the one that says how sure it is, or how many samples it stands on.
-        statistics_only: no features of single samples are needed.
+        samples: the features of single samples are looked at, and not mean and covariance alone.
         images: the images themselves are looked at.
         labels: the class of each sample is.
         path: the generator's path length is taken.
@@ -64,7 +64,7 @@ class Metric:
     needs: tuple[Need, ...] = ()
     least: int = 0
     spreads: tuple[tuple[str, str], ...] = ()
-    statistics_only: bool = False
+    samples: bool = True
     images: bool = False
     labels: bool = False
     path: bool = False
@@ -227,7 +227,7 @@ METRICS = (
     Metric(
         {"frechet_distance": "lower is better"},
         frechet,
-        statistics_only=True,
+        samples=False,
         resampled=("frechet_distance",),
     ),
     Metric(
@@ -264,11 +264,9 @@ METRICS = (
         {"intra_class_distance": "lower is better; Fréchet within each class, mean over the classes"},
         within,
         needs=(
-            Need(
-                "the same classes, by name, on both sides (labelled real images, and a generator that is asked for "
-                "classes or images that have them)",
-                lambda subject: subject.labelled,
-            ),
+            Need("real images with labels", lambda subject: bool(subject.real_classes)),
+            Need("a generator that is asked for classes, or images with labels", lambda s: bool(s.fake_classes)),
+            Need("the same classes, by name, on both sides", lambda s: s.real_classes == s.fake_classes),
         ),
         spreads=(("intra_class_distance", "intra_class_least"),),
         labels=True,
@@ -287,7 +285,7 @@ METRICS = (
         needs=(Need("images", lambda subject: not subject.points),),
         least=WINDOW,
         spreads=(("ms_ssim", "ms_ssim_error"),),
-        statistics_only=True,
+        samples=False,
         images=True,
         asked=True,
     ),
@@ -302,7 +300,7 @@ METRICS = (
             ),
         ),
         spreads=(("path_length", "path_length_error"),),
-        statistics_only=True,
+        samples=False,
         path=True,
         asked=True,
     ),
@@ -311,7 +309,7 @@ METRICS = (
         pyramid,
         needs=(Need("images", lambda subject: not subject.points),),
         least=COARSEST,
-        statistics_only=True,
+        samples=False,
         images=True,
         asked=True,
     ),

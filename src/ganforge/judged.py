@@ -1,42 +1,95 @@
 """Who is judged against what: a generator or images that lie there, and the real data beside them."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganforge.crowd import Album, Maker
-from ganforge.data import Source, is_named, open_source
+from ganforge.data import TOYS, Source, is_named, open_source
+from ganforge.data.fit import Fit
 from ganforge.data.packed import is_pack
+from ganforge.data.source import opened
 from ganforge.errors import RecipeError
 from ganforge.io.checkpoint import is_checkpoint
-from ganforge.recipe import load_recipe, override, resolve, sourced
+from ganforge.recipe import Recipe, load_recipe, override, resolve, sourced
 from ganforge.run import recipe_of
 from ganforge.sample import load
+from ganforge.sections import SECTIONS
 
-__all__ = ["judged_pair"]
+__all__ = ["Judged", "judged_pair"]
 
 
-def judged_pair(what: str, against: str | None, device: str) -> tuple[Maker, Source, str | None]:
-    """What is judged, the real data (of a run, its own unless others are given), and the extractor that a run chose.
+class Judged(NamedTuple):
+    """Two sides of a judgement.
+
+    Attributes:
+        maker: what is judged.
+        source: the real data.
+        extractor: the one that a run chose; None where none did.
+        own: it learnt from these real data.
+        notes: what is to be said of either side, a sentence each.
+    """
+
+    maker: Maker
+    source: Source
+    extractor: str | None = None
+    own: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def judged_pair(what: str, against: str | None, device: str, *, size: int | None = None) -> Judged:
+    """What is judged, and the real data: of a run, its own unless others are given.
+
+    Args:
+        size: the height and width that images are judged at; by default those of the real ones.
 
     Raises:
-        RecipeError: for images without any to compare them with.
+        RecipeError: for images without any to compare them with, a folder of checkpoints, or another size of a run's.
     """
     if not is_named(what) and not is_data(Path(what)):
-        sampler, recipe = load(what, device=device), recipe_of(Path(what))
-        parts = resolve(recipe if is_run(against) else sourced(recipe, against))
-        source = real(against) if against is not None and is_run(against) else parts["data"]()
-        return sampler, source, parts["judge"].values["extractor"]
+        if size is not None:
+            raise RecipeError(f"--size {size} is for images, and {what!r} makes its own: leave it out")
+        return generator(what, against, device)
+    if (Path(what).parent / "recipe.toml").is_file() and Path(what).name == "checkpoints":
+        raise RecipeError(
+            f"{what!r} holds checkpoints; give one of them, or the run: ganforge evaluate {Path(what).parent} --every "
+            "judges all"
+        )
     if against is None:
         raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
-    source = real(against)
-    return Album(open_source(source=what, **shape_of(source, what))), source, None
+    source = real(against, size)
+    images = open_source(source=what, **shape_of(source, what))
+    notes = [f"{side}: {note}" for side, one in ((what, images), (against, source)) for note in one.notes]
+    return Judged(Album(images), source, notes=(*notes, *shaped(what, against, source)))
 
 
-def real(against: str) -> Source:
-    """The real images; those that a run learnt from, as they were brought to its shape."""
+def generator(what: str, against: str | None, device: str) -> Judged:
+    """A run or a checkpoint, and the real data."""
+    sampler, recipe = load(what, device=device), recipe_of(Path(what))
+    other = against is not None and is_run(against)
+    real_recipe = recipe_of(Path(str(against))) if other else sourced(recipe, against)
+    source = resolve(real_recipe)["data"]()
+    own = origin(real_recipe) == origin(recipe)
+    extractor = resolve(recipe)["judge"].values["extractor"]
+    notes = () if own else tuple(f"{against}: {note}" for note in source.notes)
+    return Judged(sampler, source, extractor, own, notes)
+
+
+def origin(recipe: Recipe) -> str:
+    """Where a recipe's real data lie."""
+    source = str(recipe.sections.get("data", {}).get("source", SECTIONS["data"].default))
+    return source if is_named(source) or source in TOYS else str(Path(source).expanduser().resolve())
+
+
+def real(against: str, size: int | None = None) -> Source:
+    """The real images, as large as they are; those that a run learnt from, as they were brought to its shape."""
     if is_run(against):
+        if size is not None:
+            raise RecipeError(f"--size {size} is for images, and {against!r} has its own: leave it out")
         return resolve(recipe_of(Path(against)))["data"]()
-    return resolve(override(load_recipe(), [f"data.source={against}"]))["data"]()
+    if against in TOYS:
+        return resolve(override(load_recipe(), [f"data.source={against}"]))["data"]()
+    return opened(against, Fit(size, own=True))
 
 
 def shape_of(source: Source, what: str) -> dict[str, Any]:
@@ -45,6 +98,14 @@ def shape_of(source: Source, what: str) -> dict[str, Any]:
         return {}
     fit = {} if source.fit is None or is_pack(Path(what)) else {"fit": source.fit.policy, "filter": source.fit.filter}
     return {"channels": source.shape[0], "size": source.shape[1], **fit}
+
+
+def shaped(what: str, against: str, source: Source) -> Iterator[str]:
+    """What is to be said of the shape in which images are judged."""
+    if source.unit == "images":
+        by = f", data.fit = {source.fit.policy}" if source.fit and source.fit.policy != Fit.policy else ""
+        shape = "×".join(map(str, source.shape))
+        yield f"{what} was judged at the size and in the channels of {against}: {shape}{by}"
 
 
 def is_data(path: Path) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ganforge.crowd import Crowd, shuffled
+from ganforge.crowd import Crowd, real_images, shuffled
 from ganforge.data import Source
 from ganforge.features import Extractor
 from ganforge.labels import Labels
@@ -40,7 +40,7 @@ def class_recalls(*, real: Tensor, fake: Tensor, y_real: Tensor, y_fake: Tensor,
 
 def real_labels(source: Source, split: str, count: int) -> Tensor | None:
     """The labels of the real images that `crowd.reference` takes, in its order; None where there are no classes."""
-    images = getattr(source, split)
+    images = real_images(source, split)
     if images.labels is None or images.labels.is_floating_point():
         return None
     return images.labels[shuffled(images, seed=0)[:count].sort().values]

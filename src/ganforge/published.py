@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganforge.crowd import ALL
 from ganforge.errors import RecipeError
 
 __all__ = ["PUBLISHED", "Asked", "Published", "asked", "by_name"]
@@ -18,7 +19,8 @@ class Published:
 
     Attributes:
         figures: what it reports.
-        reals: training images, at most; None where none are looked at.
+        reals: real images, at most, those held out of training among them but none for testing; None where none are
+            looked at.
     """
 
     figures: tuple[str, ...]
@@ -74,7 +76,7 @@ def asked(
     name = ",".join(names)
     if rest := [word for word in metrics or () if word not in PUBLISHED]:
         raise RecipeError(f"{name} fixes its whole protocol, and {', '.join(rest)} has another: ask for it by itself")
-    fixed = {"extractor": "inception", "resize": "legacy", "split": "train", "samples": FAKES}
+    fixed = {"extractor": "inception", "resize": "legacy", "split": ALL, "samples": FAKES}
     given = {"extractor": extractor, "resize": resize, "split": split, "samples": samples}
     for key, value in fixed.items():
         if given[key] not in (None, value):
@@ -87,7 +89,7 @@ def asked(
             f"{name} take different real images: those that end in _full all of them; ask for each by itself"
         )
     figures = [figure for one in names for figure in PUBLISHED[one].figures]
-    return Asked(figures, "inception", "train", reals.pop() or FAKES if reals else FAKES, FAKES, name)
+    return Asked(figures, "inception", ALL, reals.pop() or FAKES if reals else FAKES, FAKES, name)
 
 
 def by_name(name: str, figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganforge import __version__
-from ganforge.crowd import Maker, Progress, pictured
+from ganforge.crowd import ALL, Maker, Progress, pictured
 from ganforge.data import Source
 from ganforge.errors import DataError
 from ganforge.evaluate import Verdict
@@ -20,7 +20,7 @@ from ganforge.io.images import grid
 from ganforge.io.scatter import scatter
 from ganforge.io.scorecard import Card, Line, Picture, Point
 from ganforge.metrics import closeness, nearest_several, realism
-from ganforge.view import number, warnings
+from ganforge.view import number
 
 __all__ = ["card", "pictures", "run_of"]
 
@@ -53,7 +53,7 @@ def card(
         verdict=in_short(record),
         lines=list(lines(record)),
         facts=facts(record, command),
-        notes=[f"{note[:1].upper()}{note[1:]}." for note in (w.removeprefix("note: ") for w in warnings(record))],
+        notes=[f"{note[:1].upper()}{note[1:]}." for note in record["notes"]],
         shares={name: share or 0.0 for name, share in found.get("shares", {}).items()},
         pictures=sections,
         path=[
@@ -62,7 +62,7 @@ def card(
             if None not in (row["figures"].get("recall"), row["figures"].get("precision"))
         ],
         floor=None if None in both else both,
-        images=record["images"],
+        images=record.get("images", 0),
     )
 
 
@@ -158,13 +158,14 @@ def facts(record: Mapping[str, Any], command: str) -> dict[str, str]:
     """The protocol in words."""
     judge = record["extractor"]
     resized = {"resize": judge["resize"]} if "resize" in judge else {}
-    split = record["split"].replace("_", "-")
+    split, made = record["split"].replace("_", "-"), f"{record['samples']:,}"
+    kind = "all images" if split == ALL else f"the {split} images"
     resampled = {"intervals": f"2.5 to 97.5 % of {record['bootstrap']:,} resamples"} if "bootstrap" in record else {}
-    seen = {"images seen": f"{record['images']:,}"} if record["images"] else {}
+    seen = {"images seen": f"{record['images']:,}"} if record.get("images") else {}
     return {
         "protocol": record["protocol"],
-        "fakes": f"{record['samples']:,}, numbers {record['seeds']}",
-        "real images": f"{record['real_samples']:,} of the {split} images, SHA-256 {record['data']}…",
+        **({"fakes": f"{made}, numbers {record['seeds']}"} if "seeds" in record else {"images": made}),
+        "real images": f"{record['real_samples']:,} of {kind}, SHA-256 {record['data']}…",
         "floor": f"{record['floor_samples']:,} real training images in the fakes' place",
         "extractor": f"{judge['name']}, weights {judge['weights']}…",
         **resized,
@@ -252,7 +253,7 @@ def neighbours(
     close = closeness(training=train, fake=fakes)
     held = (
         ""
-        if split == "train"
+        if split in ("train", ALL)
         else f"; of {split.replace('_', '-')} images {nearer(closeness(training=train, fake=real))}"
     )
     shown = {

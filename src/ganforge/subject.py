@@ -20,7 +20,8 @@ class Subject:
         mixture: the density that they come from, where it is known.
         foreign: the classes are those of other data, as ImageNet's are to faces: good for a score, not to be counted.
         shape: of a sample; () where it isn't known.
-        labelled: both sides are known to be of the same classes.
+        real_classes, fake_classes: the names of the classes that samples of either side are known to be of; () where
+            they aren't.
         generated: the fakes come from latents.
         rounded: the extractor sees images as bytes, and none of the steps between.
     """
@@ -30,7 +31,8 @@ class Subject:
     mixture: Mixture | None = None
     foreign: bool = False
     shape: tuple[int, ...] = ()
-    labelled: bool = False
+    real_classes: tuple[str, ...] = ()
+    fake_classes: tuple[str, ...] = ()
     generated: bool = False
     rounded: bool = False
 

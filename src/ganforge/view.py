@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
+from ganforge.crowd import ALL
 from ganforge.data.survey import Survey
 from ganforge.diagnosis import Finding
 from ganforge.figures import MEANINGS
@@ -44,7 +45,6 @@ stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 SHOWN = 4  # sizes of images
 MOST_CLASSES = 40  # of a data set, a line each
 FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
-FEW = 2_000  # images under which figures deserve a warning
 
 
 def say(words: str) -> None:
@@ -155,10 +155,17 @@ def bar(what: str, total: float) -> Iterator[Callable[[float], None]]:
 
 
 def result(record: Mapping[str, Any], *, as_json: bool) -> None:
-    """Figures on stdout: a table for people, one JSON object for programs."""
+    """Figures on stdout, a table for people or one JSON object for programs; on stderr what to hold against them."""
     if as_json:
         text(json.dumps(record))
-        return
+    else:
+        judged(record)
+    for note in record.get("notes", ()):
+        say(f"note: {note}")
+
+
+def judged(record: Mapping[str, Any]) -> None:
+    """A judgement as a table, and where its pictures are."""
     figures, floor = record["figures"], record["floor"]
     table = Table(title=f"{record['model']}  ·  {record['protocol']}", title_justify="left", box=None, pad_edge=False)
     for column in ("figure", "this model", "real data (floor)", ""):
@@ -172,15 +179,15 @@ def result(record: Mapping[str, Any], *, as_json: bool) -> None:
         stdout.print(f"share of each class: {shares}", soft_wrap=True)
     for line in sentences(record.get("labels", {})):
         stdout.print(line, soft_wrap=True)
-    reals = record.get("real_samples", record["samples"])
-    counts = f"{record['samples']:,} fakes against {reals:,} {record['split'].replace('_', '-')} samples"
+    reals, made = record.get("real_samples", record["samples"]), "fakes" if "images" in record else "images"
+    kind = "real samples" if record["split"] == ALL else f"{record['split'].replace('_', '-')} samples"
+    counts = f"{record['samples']:,} {made} against {reals:,} {kind}"
+    beside = f"{record['floor_samples']:,} training samples against the same" if record["floor_samples"] else "none"
     known = "; real ones from the cache" if record.get("cached") else ""
-    stdout.print(f"[dim]{counts}; floor: {record['floor_samples']:,} training samples against the same{known}[/dim]")
+    stdout.print(f"[dim]{counts}; floor: {beside}{known}[/dim]")
     if spans:
         resampled = f"in brackets: 2.5 to 97.5 % of {record['bootstrap']:,} resamples of both sides"
         stdout.print(f"[dim]{resampled}[/dim]")
-    for warning in warnings(record):
-        say(warning)
     if "scorecard" in record:
         text(f"scorecard: {record['scorecard']}")
     if "run" in record:
@@ -222,30 +229,6 @@ def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, ima
     stdout.print(table)
 
 
-def warnings(record: Mapping[str, Any]) -> Iterator[str]:
-    """What a reader should hold against the figures."""
-    if record["split"] != "test":
-        yield "note: these aren't test images; they chose the checkpoint or trained it, so figures flatter"
-    least, dims = min(record["samples"], record.get("real_samples", record["samples"])), record.get("features", 0)
-    if least < FEW:
-        yield f"note: {least} images are few; distances are biased upwards and the rest is rough"
-    if least <= dims and record["figures"].get("frechet_distance") is not None:
-        yield (
-            f"note: {least:,} samples of {dims:,} features leave the covariances singular, and the Fréchet distance "
-            f"too large by much of itself: judge more than {dims:,}, or read kernel_distance, which has no such bias"
-        )
-    if record["figures"].get("kernel_subsets", 0) is None:
-        yield f"note: subsets of 1,000 can't be drawn from {least:,} samples: judge more, or take kernel_distance"
-    smallest = record["figures"].get("intra_class_least")
-    if smallest is not None and smallest < 2:
-        yield f"note: a class has {smallest} images on one side, and a distance within it takes 2: judge more"
-    elif smallest is not None and smallest <= dims:
-        yield (
-            f"note: the smallest class has {smallest:,} images on one side, for {dims:,} features: the distance within "
-            "it is too large by much of itself; read it beside the floor, or judge more"
-        )
-
-
 def number(figures: Mapping[str, Any], name: str) -> str:
     """A figure with its error, where it has one; a dash where there were too few images for it."""
     value, error = figures[name], figures.get(f"{name}_error")
@@ -265,7 +248,8 @@ def paths(written: Sequence[Path], record: dict[str, Any], *, as_json: bool) -> 
 
 def surveyed_images(table: Table, found: Survey) -> None:
     """What is said of images alone."""
-    table.add_row("can't be read", f"{len(found.broken):,}", "")
+    out = "[dim]of these, and no images therefore[/dim]" if found.broken else ""
+    table.add_row("can't be read", f"{len(found.broken):,}", out)
     sizes = [f"{w}×{h} ({n:,})" for (w, h), n in list(found.sizes.items())[:SHOWN]]
     table.add_row("sizes", f"{len(found.sizes):,}", f"[dim]{', '.join(sizes)}[/dim]")
     table.add_row(

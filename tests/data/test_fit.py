@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageOps
 from torch.nn import functional as F
 
-from ganforge import commands
+from ganforge import data_commands
 from ganforge.data import Source, cache, open_source
 from ganforge.data.fit import FILTERS, POLICIES
 from ganforge.data.survey import survey
@@ -216,7 +216,7 @@ def index_of(pack: Path) -> dict[str, object]:
 def test_a_pack_knows_how_it_was_made(wide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pack = tmp_path / "pack"
     settings = ["size=16", "held_out=0", "fit=pad", "filter=box"]
-    commands.data(str(wide), sheet=None, pack=pack, settings=settings, as_json=True)
+    data_commands.data(str(wide), sheet=None, pack=pack, settings=settings, as_json=True)
     capsys.readouterr()
     assert (index_of(pack)["fit"], index_of(pack)["filter"]) == ("pad", "box")
     source = opened(wide, fit="pad", filter="box")
@@ -245,7 +245,7 @@ def test_a_pack_at_another_size_is_resized_by_its_own_filter(wide: Path, tmp_pat
 def test_a_pack_of_a_former_version_is_as_usual(wide: Path, tmp_path: Path) -> None:
     write_pack(opened(wide), tmp_path / "pack")
     index = index_of(tmp_path / "pack")
-    assert (index.pop("fit"), index.pop("filter")) == ("crop", "auto")
+    assert (index.pop("fit"), index.pop("filter")) == ("crop", "lanczos")
     (tmp_path / "pack" / "pack.json").write_text(json.dumps(index))
     found = open_source(source=str(tmp_path / "pack"))
     assert torch.equal(found.train.tensor, opened(wide).train.tensor)
@@ -255,6 +255,15 @@ def test_a_pack_of_a_former_version_is_as_usual(wide: Path, tmp_path: Path) -> N
     (tmp_path / "pack" / "pack.json").write_text(json.dumps(index | {"fit": "shear"}))
     with pytest.raises(DataError, match="is no index of a packed set"):
         open_source(source=str(tmp_path / "pack"))
+
+
+def test_a_pack_of_files_knows_which_filter_was_its_own(wide: Path, tmp_path: Path) -> None:
+    write_pack(opened(wide), tmp_path / "pack")
+    assert index_of(tmp_path / "pack")["filter"] == "lanczos"
+    for asked in ({}, {"filter": "lanczos"}):
+        assert torch.equal(open_source(source=str(tmp_path / "pack"), **asked).train.tensor, opened(wide).train.tensor)
+    with pytest.raises(DataError, match=r"was packed with data\.filter = lanczos, not box"):
+        open_source(source=str(tmp_path / "pack"), filter="box")
 
 
 def test_copies_are_named_by_what_isn_t_usual(wide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

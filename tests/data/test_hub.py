@@ -17,8 +17,8 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from ganforge.commands import data
 from ganforge.data import open_source
+from ganforge.data_commands import data
 from ganforge.errors import DataError
 
 

@@ -13,7 +13,7 @@ from tests.data.test_members import PACKED, filled
 from tests.data.test_shards import png, shard
 from torch import Tensor
 
-from ganforge import commands
+from ganforge import data_commands
 from ganforge.data import Source, open_source
 from ganforge.data import cache as copies
 from ganforge.data.survey import survey
@@ -231,9 +231,9 @@ def test_the_batch_brings_them(tmp_path: Path) -> None:
 
 def test_the_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = table(filled(tmp_path / "set", NAMES), rows())
-    commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=False)
+    data_commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=False)
     shown = capsys.readouterr().out
     assert "angle                    from 0 to 4.75, mean 2.375" in shown
     assert "1 of 3 label numbers never change: tilt" in shown
-    commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=True)
+    data_commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=True)
     assert json.loads(capsys.readouterr().out)["numbers"]["angle"] == [0, 2.375, 4.75]

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ganforge.data import Source, open_source, spill
 from ganforge.data.members import members
+from ganforge.data.survey import survey
 from ganforge.errors import DataError
 
 
@@ -259,3 +260,25 @@ def test_where_the_cache_cannot_be_written_the_folder_for_temporary_files_serves
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(spill, "CURRENT", weakref.WeakValueDictionary())
     assert len(opened(tarred(".tar.gz")(filled(tmp_path / "a", ["1.png", "2.png"])), held_out=0).train) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names on this system")
+def test_a_pipe_among_images_is_left_out_and_waited_for_by_nobody(tmp_path: Path) -> None:
+    filled(tmp_path, [f"{number:03}.png" for number in range(150)])
+    os.mkfifo(tmp_path / "999.png")
+    looked, _ = survey(str(tmp_path))
+    assert looked.broken == [("999.png", "no ordinary file but a pipe, a socket or a device")]
+    source = opened(tmp_path, cache=0.0)
+    assert len(source.train) + len(source.held_out) == 150
+    assert "999.png' (no ordinary file but a pipe" in source.notes[0]
+
+
+@pytest.mark.parametrize("name", ["cut.zip", "empty.zip", "cut.tar", "cut.tar.gz"])
+def test_an_archive_cut_short_is_one_sentence(tmp_path: Path, name: str) -> None:
+    folder = filled(tmp_path / "set", [f"{number}.png" for number in range(9)])
+    whole = PACKED[name.split(".", 1)[1]](folder).read_bytes()
+    (tmp_path / name).write_bytes(b"" if name.startswith("empty") else whole[: len(whole) // 2])
+    with pytest.raises(DataError) as said:
+        members(tmp_path / name)
+    assert "\n" not in str(said.value)
+    assert "cannot be read as an archive" in str(said.value)

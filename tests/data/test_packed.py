@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganforge import commands
+from ganforge import data_commands
 from ganforge.data import Array, Source, open_source
 from ganforge.data.survey import survey
 from ganforge.errors import CheckpointError, DataError, RecipeError
@@ -72,8 +72,9 @@ def test_broken_images_are_left_out_and_many_are_refused(tmp_path: Path) -> None
     assert same(opened(folder), opened(tmp_path / "pack"))
     for number in range(20, 24):
         (folder / "a" / f"{number:03}.png").write_bytes(b"")
-    with pytest.raises(DataError, match="cannot be read as an image"):
+    with pytest.raises(DataError, match=r"^5 files can't be read, and more than 1 % .*007\.png.*020.*021") as e:
         write_pack(opened(folder, memory=0.0), tmp_path / "other")
+    assert "022.png" not in str(e.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pack", "set"]
 
 
@@ -83,6 +84,10 @@ def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
         write_pack(source, tmp_path / "set")
     write_pack(source, tmp_path / "pack")
     write_pack(source, tmp_path / "pack")
+    other = opened(fill(tmp_path / "other", 20))
+    with pytest.raises(DataError, match=r"pack' holds '.*set', packed: choose another name or remove it"):
+        write_pack(other, tmp_path / "pack")
+    assert same(source, opened(tmp_path / "pack"))
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="can't be written"):
         write_pack(source, tmp_path / "file" / "pack")
@@ -104,18 +109,31 @@ def test_an_altered_pack_is_a_sentence(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = fill(tmp_path / "set", 20)
     out = tmp_path / "pack"
-    commands.data(str(folder), sheet=None, pack=out, settings=["size=8", "held_out=5"], as_json=True)
+    data_commands.data(str(folder), sheet=None, pack=out, settings=["size=8", "held_out=5"], as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert record["describes"].endswith("35 training images of 3×8×8, 5 held out, 2 classes")
-    commands.data(str(out), sheet=None, pack=None, settings=[], as_json=True)
+    data_commands.data(str(out), sheet=None, pack=None, settings=[], as_json=True)
     assert json.loads(capsys.readouterr().out)["splits"] == {"train": 35, "held_out": 5}
 
 
+def test_the_command_says_what_it_packed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = fill(tmp_path / "set", 120)
+    (folder / "a" / "007.png").write_bytes(b"")
+    (folder / "b" / "008.png").write_bytes(b"GIF")
+    data_commands.data(str(folder), sheet=None, pack=tmp_path / "pack", settings=["size=6"], as_json=False)
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'pack'}\n"
+    for words in ("007.png' cannot be read", "008.png' cannot be read", "214 training images of 3×6×6"):
+        assert words in said.err
+
+
 def test_options_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"x\.jpg is written as PNG: name it .*x\.png"):
+        data_commands.data("mnist", sheet=tmp_path / "x.jpg", pack=None, settings=[], as_json=False)
     with pytest.raises(RecipeError, match=r"--set size=8 says how to pack, and nothing is packed"):
-        commands.data("mnist", sheet=None, pack=None, settings=["size=8"], as_json=False)
+        data_commands.data("mnist", sheet=None, pack=None, settings=["size=8"], as_json=False)
     with pytest.raises(RecipeError, match=r"only packs; for the contact sheet .*x\.png call"):
-        commands.data("mnist", sheet=tmp_path / "x.png", pack=tmp_path / "pack", settings=[], as_json=False)
+        data_commands.data("mnist", sheet=tmp_path / "x.png", pack=tmp_path / "pack", settings=[], as_json=False)
 
 
 def test_a_look_at_a_pack_checks_every_byte(tmp_path: Path) -> None:

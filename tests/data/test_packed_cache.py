@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganforge import commands
+from ganforge import data_commands
 from ganforge.data import Source, cache, open_source
 from ganforge.data.cache import copies, home
 from ganforge.data.survey import survey
@@ -205,5 +205,5 @@ def test_a_look_says_where_copies_lie(
 ) -> None:
     assert survey(str(folder))[0].packs == []
     opened(folder)
-    commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=False)
+    data_commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=False)
     assert f"packed copy: {packs / there(packs)[0]}" in capsys.readouterr().out.replace("\n", "")

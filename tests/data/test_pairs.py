@@ -9,7 +9,7 @@ from PIL import Image
 from tests.data.test_members import PACKED, filled, shade
 from torch import Tensor
 
-from ganforge import commands
+from ganforge import data_commands
 from ganforge.batch import Batch
 from ganforge.data import Source, open_source
 from ganforge.data import cache as copies
@@ -180,18 +180,18 @@ def test_the_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, sheet = halved(tmp_path / "set"), tmp_path / "sheet.png"
     (folder / "07.png").write_bytes(b"")
     assert any("if each is a pair, data.pairs=side_by_side halves it" in w for w in survey(str(folder))[0].warnings())
-    commands.data(str(folder), sheet=sheet, pack=None, settings=["pairs=side_by_side"], as_json=True)
+    data_commands.data(str(folder), sheet=sheet, pack=None, settings=["pairs=side_by_side"], as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert (record["pairing"], record["splits"]) == ("side_by_side", {"train": 20})
     assert record["sizes"] == [{"width": 8, "height": 8, "images": 38}]
     assert [one["file"] for one in record["broken"]] == ["07.png"]
     _, pictures = survey(str(folder), pairs="side_by_side")
     assert {picture.size for picture in pictures} == {(16, 8)}
-    commands.data(str(cycle(tmp_path / "two")), sheet=None, pack=None, settings=[], as_json=False)
+    data_commands.data(str(cycle(tmp_path / "two")), sheet=None, pack=None, settings=[], as_json=False)
     shown = capsys.readouterr().out
     assert "images of A    24" in shown
     assert "16  13 train, 3 test, none paired with A's" in shown
     with pytest.raises(DataError, match=r"pairs = 'halves' is none of side_by_side, paired"):
-        commands.data(str(folder), sheet=None, pack=None, settings=["pairs=halves"], as_json=False)
+        data_commands.data(str(folder), sheet=None, pack=None, settings=["pairs=halves"], as_json=False)
     with pytest.raises(RecipeError, match="--set size=8 says how to pack"):
-        commands.data(str(folder), sheet=None, pack=None, settings=["pairs=none", "size=8"], as_json=False)
+        data_commands.data(str(folder), sheet=None, pack=None, settings=["pairs=none", "size=8"], as_json=False)

@@ -172,9 +172,10 @@ def test_numpy_files_that_hold_no_images(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((5, 64), np.float32))
     with pytest.raises(DataError, match=r"holds float32 \(5, 64\), and images are numbers of shape"):
         opened(tmp_path / "x.npy")
-    (tmp_path / "y.npy").write_bytes(b"rubbish")
-    with pytest.raises(DataError, match="cannot be read as a NumPy file"):
-        opened(tmp_path / "y.npy")
+    for name in ("y.npy", "y.npz"):
+        (tmp_path / name).write_bytes(b"rubbish")
+        with pytest.raises(DataError, match=r"cannot be read as a NumPy file \(it is no NumPy file, or holds Python's"):
+            opened(tmp_path / name)
 
 
 # Folders of images

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageEnhance
 from tests.data.spoilt import FAULTS, climbing, spoilt
 
-from ganforge import commands
+from ganforge import data_commands
 from ganforge.data import open_source
 from ganforge.data.survey import Survey, survey
 from ganforge.errors import DataError
@@ -104,11 +104,11 @@ def test_sizes_and_frames(tmp_path: Path) -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, sheet = fill(tmp_path / "set", 25), tmp_path / "sheet.png"
-    commands.data(str(folder), sheet=sheet, pack=None, settings=[], as_json=False)
+    data_commands.data(str(folder), sheet=sheet, pack=None, settings=[], as_json=False)
     assert "40×40 (25)" in capsys.readouterr().out
     with Image.open(sheet) as picture:
         assert picture.size == (5 * 132 + 4, 5 * 132 + 4)
-    commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=True)
+    data_commands.data(str(folder), sheet=None, pack=None, settings=[], as_json=True)
     record = json.loads(capsys.readouterr().out)
     assert record["splits"] == {"train": 25}
     assert record["sizes"] == [{"width": 40, "height": 40, "images": 25}]
@@ -143,3 +143,10 @@ def test_large_images_are_named_and_decoded_without_a_warning(tmp_path: Path, mo
 def test_points_have_nothing_to_look_at() -> None:
     with pytest.raises(DataError, match="'ring' makes points"):
         survey("ring")
+
+
+def test_nothing_but_broken_files_is_a_sentence(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"none of the 3 files in .* can be read.*0\.png \(the file is empty\)"):
+        survey(str(tmp_path))

@@ -1,5 +1,6 @@
 """NumPy files: a .npy, or the images and labels inside a .npz; (N, H, W), (N, H, W, C) or (N, C, H, W), C up to 8."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -47,7 +48,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         with np.load(path) as archive:
             return dict(archive)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"'{path}' cannot be read as a NumPy file ({error}): save it again with numpy.") from None
+        words = "it is no NumPy file, or holds Python's objects" if "pickle" in str(error).lower() else error
+        raise DataError(f"'{path}' cannot be read as a NumPy file ({words}): save it again with numpy.") from None
 
 
 def _scale(array: np.ndarray, where: str) -> tuple[Scale, str]:
@@ -55,7 +57,7 @@ def _scale(array: np.ndarray, where: str) -> tuple[Scale, str]:
     if array.dtype in (np.uint8, np.bool_):
         return Scale(0, 1 if array.dtype == np.uint8 else 255), ""
     ends = [(part.min(), part.max()) for part in (array[at : at + CHUNK] for at in range(0, len(array), CHUNK))]
-    low, high = float(min(a for a, _ in ends)), float(max(b for _, b in ends))
+    low, high = (float(end(side)) for end, side in zip((np.min, np.max), zip(*ends, strict=True), strict=True))
     floating = array.dtype.kind == "f"
     rules = (
         (floating and low >= 0 and high <= 1, Scale(0, 255), "1 becomes 255"),
@@ -64,8 +66,10 @@ def _scale(array: np.ndarray, where: str) -> tuple[Scale, str]:
         (not floating and low >= 0 and high <= 65_535, Scale(0, 255 / 65_535), "reduced to 8 bits: 65,535 becomes 255"),
     )  # fmt: skip
     for fits, scale, words in rules:
-        if fits:  # never with NaN among them, which is then both ends
+        if fits:  # never with NaN among them, which numpy's min and max pass on
             return scale, f"{array.dtype} numbers from {low:,g} to {high:,g}, {words}"
+    if math.isnan(low):
+        raise DataError(f"'{where}' holds NaN, which no image has: find out where they come from, or leave them out.")
     ranges = "[0, 1], [-1, 1] or [0, 255]" if floating else "[0, 255] or [0, 65535]"
     raise DataError(f"'{where}' holds {array.dtype} from {low:g} to {high:g}, and images are in {ranges}: scale them.")
 

@@ -62,7 +62,9 @@ def identity(path: Path) -> str:
 def place(path: Path, fit: Fit, held_out: int | None, pairs: str | None) -> Path | None:
     """The copy of a set by these settings, there or not; what is as usual isn't in its name."""
     said = fit.of_files.changes
-    kept = {key: said.pop(key, None) for key in ("size", "channels")} | {"held_out": held_out, "pairs": pairs} | said
+    own = True if fit.own and fit.size is None else None
+    kept = {key: said.pop(key, None) for key in ("size", "channels")} | {"own": own, "held_out": held_out}
+    kept |= {"pairs": pairs} | said
     words = "-".join(f"{key}_{value}" for key, value in kept.items() if value is not None)
     root = home()
     return root and root / "-".join(filter(None, (identity(path), words)))
@@ -93,7 +95,7 @@ def opened(copy: Path, path: Path, fit: Fit) -> Source | None:
         os.utime(copy / INDEX)
     except (DataError, OSError):  # altered, or just removed to make room
         return None
-    return dataclasses.replace(source, name=str(path), fit=fit)
+    return dataclasses.replace(source, name=str(path), fit=fit.on_files)
 
 
 def cached(

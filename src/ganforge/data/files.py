@@ -83,7 +83,7 @@ def _shape(looks: Sequence[Glance], fit: Fit) -> tuple[int, int, int]:
     """What is given, else what a sample of the files suggests."""
     if fit.channels is not None and fit.channels not in MODES:
         raise DataError(f"channels = {fit.channels}, and image files have 1 to 4 (grey, with alpha, RGB, with alpha).")
-    size = fit.size or default_size({look.side for look in looks})
+    size = fit.size or default_size({look.side for look in looks}, own=fit.own)
     return fit.channels or (1 if all(look.grey for look in looks) else 3), size, size
 
 
@@ -182,7 +182,7 @@ def decoded(name: str, listing: Listing, fit: Fit, *, held_out: int | None, memo
     read = joined(read, listing.pairing)
     notes = (*listing.notes, *notes, *_remarks(looks, channels))
     splits = (read["train"], read.get("held_out"), read.get("test"))
-    return Source(name, *splits, listing.classes, notes=notes, continuous=listing.continuous, fit=fit)
+    return Source(name, *splits, listing.classes, notes=notes, continuous=listing.continuous, fit=fit.on_files)
 
 
 def _looks(everything: Sequence[Item]) -> list[Glance]:

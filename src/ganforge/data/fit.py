@@ -31,17 +31,25 @@ class Fit:
             (transparent where there is alpha).
         filter: Pillow's, antialiased but for `nearest`. `auto` is Lanczos for image files, and for arrays a bicubic one
             in float32.
+        own: a size chosen by looking is the images' own where all have it, else a power of two up to 256: as they are
+            judged, and not as they are learnt.
     """
 
     size: int | None = None
     channels: int | None = None
     policy: Policy = "crop"
     filter: Filter = "auto"
+    own: bool = False
 
     @property
     def of_files(self) -> "Fit":
         """The same for image files, by one name."""
         return replace(self, filter="auto") if self.filter == FILES else self
+
+    @property
+    def on_files(self) -> "Fit":
+        """The same for image files, with the filter that is meant."""
+        return replace(self, filter=FILES) if self.filter == "auto" else self
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ __all__ = ["Array", "Source", "arranged", "default_size", "fitted", "parted", "s
 LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's own grey
 PICTURES = (1, 3, 4)  # channels that Pillow takes for one picture
 CHUNK = 2048  # images resized at a time
-LARGEST_DEFAULT = 64
+LARGEST_DEFAULT, LARGEST_OWN = 64, 256
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,17 @@ def _power_of_two(side: int) -> bool:
     return side & (side - 1) == 0
 
 
-def default_size(sides: set[int]) -> int:
-    """The size to train at, from the shorter sides that were seen: their own, or a power of two that all contain."""
+def default_size(sides: set[int], *, own: bool = False) -> int:
+    """The size to train at (or, by their `own`, to judge at), from the shorter sides that were seen: theirs, or a power
+    of two that all contain.
+
+    >>> default_size({300}), default_size({300}, own=True), default_size({300, 700}, own=True)
+    (64, 300, 256)
+    """
     smallest = min(sides)
-    if len(sides) == 1 and (smallest == 28 or _power_of_two(smallest)):
+    if len(sides) == 1 and (own or smallest == 28 or _power_of_two(smallest)):
         return smallest
-    return min(1 << (smallest.bit_length() - 1), LARGEST_DEFAULT)
+    return min(1 << (smallest.bit_length() - 1), LARGEST_OWN if own else LARGEST_DEFAULT)
 
 
 def parted(name: str, total: int, held_out: int | None, default: int, *, what: str = "image") -> int:
@@ -180,7 +185,7 @@ def _by_pillow(images: UInt8[Tensor, "n c H W"], size: int, fit: Fit) -> UInt8[T
 def settled(fit: Fit, shape: tuple[int, ...]) -> Fit:
     """The size and the channels that images of this shape (C, H, W) get where none are asked for."""
     C, *sides = shape
-    return replace(fit, size=fit.size or default_size({min(sides)}), channels=fit.channels or C)
+    return replace(fit, size=fit.size or default_size({min(sides)}, own=fit.own), channels=fit.channels or C)
 
 
 def fitted(images: UInt8[Tensor, "N C H W"], fit: Fit) -> UInt8[Tensor, "N c size size"]:
@@ -190,7 +195,7 @@ def fitted(images: UInt8[Tensor, "N C H W"], fit: Fit) -> UInt8[Tensor, "N c siz
         DataError: for channels that no rule makes from what is there.
     """
     C, H, W = images.shape[1:]
-    size, channels = fit.size or default_size({min(H, W)}), fit.channels or C
+    size, channels = fit.size or default_size({min(H, W)}, own=fit.own), fit.channels or C
     if (channels, size, size) == (C, H, W):
         return images
     if channels != C and not {C, channels} <= {1, 3, 4}:

@@ -4,6 +4,7 @@ Only a compressed tar, which can't be read but from its beginning, is unpacked: 
 """
 
 import os
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -21,6 +22,7 @@ __all__ = ["ARCHIVES", "Member", "first_names", "in_folder", "is_archive", "memb
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError)
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 BLOCK = 512  # bytes of a tar's header; of zeros, its end
+OPENED = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 LARGEST = 2**30  # bytes of one file in an archive: beyond it is no image but a bomb
 
 
@@ -64,8 +66,7 @@ class Member:
                     file.seek(self.offset)
                     return file.read(self.size)
             try:
-                with open(f"{self.place}/{self.name}", "rb", buffering=0) as file:
-                    return file.read()
+                return contents(f"{self.place}/{self.name}")
             except (NotADirectoryError, FileNotFoundError):
                 if self.place.is_dir():
                     raise
@@ -76,6 +77,14 @@ class Member:
         except BROKEN as error:
             words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise OSError(words or type(error).__name__) from None
+
+
+def contents(path: str) -> bytes:
+    """The bytes of an ordinary file; OSError for a pipe, a socket or a device, on which others wait for ever."""
+    with open(os.open(path, OPENED), "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("no ordinary file but a pipe, a socket or a device")
+        return file.read()
 
 
 def opened(archive: Path) -> zipfile.ZipFile:
@@ -121,7 +130,8 @@ def members(path: Path) -> list[Member]:
     try:
         found = list(in_zip(path) if zipfile.is_zipfile(path) else in_tar(path))
     except BROKEN as error:
-        raise DataError(f"'{path}' cannot be read as an archive ({error}): download or pack it again.") from None
+        words = "it is cut short, or no archive" if "\n" in str(error) else str(error)  # tarfile tells each attempt
+        raise DataError(f"'{path}' cannot be read as an archive ({words}): download or pack it again.") from None
     for member in found:
         if member.name.startswith("/") or ".." in member.name.split("/"):
             raise DataError(f"'{path}' holds a file {member.name!r}, which climbs out of the archive: pack it again.")

@@ -24,7 +24,7 @@ from ganforge.data.pairs import OTHER, joined
 from ganforge.data.split import LabelsOf
 from ganforge.errors import DataError
 
-__all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "check", "digest", "is_pack", "open_pack"]
+__all__ = ["INDEX", "KIND", "LABELS", "PIXELS", "SPLITS", "check", "digest", "is_pack", "open_pack", "packed_source"]
 
 INDEX, PIXELS, LABELS = "pack.json", "pixels.bin", "labels.bin"
 SPLITS = ("train", "held_out", "test")
@@ -64,6 +64,15 @@ def read_index(path: Path) -> dict[str, Any]:
     if not whole:
         raise DataError(f"'{path / INDEX}' is no index of a packed set: pack it again with ganforge data --pack.")
     return index
+
+
+def packed_source(path: Path) -> str:
+    """What the source of a pack was called; "" if it doesn't say so.
+
+    Raises:
+        DataError: if it is cut short or of another kind.
+    """
+    return str(read_index(path).get("source", ""))
 
 
 def check(path: Path) -> None:

@@ -23,6 +23,7 @@ from ganforge.errors import DataError
 
 __all__ = ["fill"]
 
+NAMED = 3  # broken files, by their reasons
 CHUNK, BYTES = 64, 1 << 20  # images that are decoded at a time, and what they may take
 
 Piece = tuple[Tensor, list[str]]
@@ -90,7 +91,7 @@ def fill(source: Source, folder: Path, *, progress: Callable[[float], None] = la
         for name, part in splits.items():
             counts[name] = written(part, sinks, lost, none, lambda n: progress(n / total))
             if len(lost) > BEARABLE * total:
-                raise DataError(lost[0])
+                raise DataError(too_many(lost))
         for sink in sinks.values():
             sink.sync()
     if not labelled:
@@ -123,6 +124,14 @@ def stored(source: Source) -> tuple[dict[str, Split], str | None]:
         return splits, None
     others = {f"{name}{OTHER}": part.b for name, part in splits.items() if isinstance(part, Unpaired)}
     return {n: part.a if isinstance(part, Unpaired) else part for n, part in splits.items()} | others, "unpaired"
+
+
+def too_many(lost: list[str]) -> str:
+    """What is said of so many broken files that the rest isn't packed."""
+    if len(lost) == 1:
+        return lost[0]
+    first = " ".join(lost[:NAMED])
+    return f"{len(lost):,} files can't be read, and more than 1 % is too many to go on without: {first}"
 
 
 def noted(lost: list[str]) -> Iterator[str]:

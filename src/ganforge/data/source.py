@@ -24,7 +24,7 @@ from ganforge.data.split import Split
 from ganforge.data.table import is_table, open_table
 from ganforge.errors import DataError
 
-__all__ = ["NAMED", "is_named", "listed", "open_source", "place_of"]
+__all__ = ["NAMED", "is_named", "listed", "open_source", "opened", "place_of"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of a `Fit` and held_out."""
@@ -113,8 +113,22 @@ def open_source(
     'mnist: 50,000 training images of 1×28×28, 10,000 held out, 10,000 for testing, 10 classes'
     """
     how = Fit(size, channels, policy=fit, filter=filter)
-    found = _opened(source, how, held_out=held_out, pairs=pairs, memory=memory, cache=cache)
-    found = found if found.fit else dataclasses.replace(found, fit=how)
+    return opened(source, how, held_out=held_out, memory=memory, cache=cache, pairs=pairs, domain=domain)
+
+
+def opened(
+    source: str,
+    fit: Fit,
+    *,
+    held_out: int | None = None,
+    memory: float = 4.0,
+    cache: float = 10.0,
+    pairs: Pairing | None = None,
+    domain: Domain = "A",
+) -> Source:
+    """As `open_source`, from a `Fit`."""
+    found = _opened(source, fit, held_out=held_out, pairs=pairs, memory=memory, cache=cache)
+    found = found if found.fit else dataclasses.replace(found, fit=fit)
     return facing(dataclasses.replace(found, name=source) if hub.on_hub(source) else found, pairs, domain)
 
 

@@ -298,6 +298,9 @@ def counted(found: Survey, sights: Iterable[Sight], progress: Progress) -> tuple
             sheet.append(picture)
         progress(1 / total)
     whole = [one for one in looks if not one.error]
+    if looks and not whole:
+        first = f"{looks[0].name} ({looks[0].error})"
+        raise DataError(f"none of the {len(looks):,} files in {found.name!r} can be read as an image; {first} is one.")
     groups: dict[bytes, list[str]] = {}
     for one in whole:
         groups.setdefault(one.digest, []).append(one.name)

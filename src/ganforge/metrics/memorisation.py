@@ -131,7 +131,7 @@ def cosine_distance(*, training: Float[Tensor, "N D"], fake: Float[Tensor, "M D"
 
 def memorisation_penalty(*, cosine_distance: float, threshold: float) -> float:
     """The factor that makes a Fréchet distance a memorisation-informed one: 1/(distance + 1e-6) below the threshold, 1
-    above (Bai et al. 2021, equation 6; .1 in Kaggle's contest).
+    above (Bai et al. 2021, section 3.2; .1 in Kaggle's contest).
 
     >>> memorisation_penalty(cosine_distance=0.3, threshold=0.1)
     1.0
