@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from ganforge.diagnosis import Finding, Trace, diagnose, read_trace
+from ganforge.doctor import HEALED
 from ganforge.errors import CheckpointError, DivergenceError
 from ganforge.heal import play_healing
 from ganforge.io.folder import RunFolder
@@ -59,10 +60,10 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sick(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The generator's learning rate is a hundred times D's."""
+    """The generator's learning rate is a thousand times D's: it ends in a collapse, whatever the machine's rounding."""
     path = tmp_path_factory.mktemp("runs") / "sick"
-    said = played(ring("optimizer.generator.lr=1e-2", "optimizer.discriminator.lr=1e-4"), path)
-    assert set(said) & {"generator dominance", "mode hopping"}
+    said = played(ring("optimizer.generator.lr=1e-2", "optimizer.discriminator.lr=1e-5"), path)
+    assert set(said) >= {"generator dominance", "mode collapse"}
     return path
 
 
@@ -74,16 +75,30 @@ def test_a_healthy_run_has_no_findings_and_the_doctor_says_so(healthy: Path) -> 
     assert result.stdout.startswith("healthy: ")
     record = json.loads(doctor(healthy, "--json").stdout)
     assert record.pop("looks") >= 6
-    assert record == {"run": str(healthy), "healthy": True, "findings": []}
+    assert record == {"run": str(healthy), "healthy": True, "findings": [], "past": []}
+
+
+def test_a_run_that_recovered_is_healthy_and_its_past_is_told(healthy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    shutil.copytree(healthy, path)
+    RunFolder.open(path).append("findings", {"images": 40_960, "finding": "mode hopping"})
+    RunFolder.open(path).append("findings", {"images": 50_000, "finding": HEALED})
+    result = doctor(path)
+    assert result.returncode == 0
+    assert result.stdout.startswith("healthy at the end of ")
+    assert result.stdout.endswith("along the way, and gone by then: mode hopping (said at 40,960)\n")
 
 
 def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_table(sick: Path) -> None:
     result = doctor(sick)
     assert result.returncode == 1
-    assert "generator dominance" in " ".join(result.stdout.split())
-    assert "optimizer.generator.lr=0.0001" in result.stdout
+    words = " ".join(result.stdout.split())
+    assert "mode collapse" in words
+    assert "optimizer.generator.lr=1e-05" in result.stdout
     record = json.loads(doctor(sick, "--json").stdout)
     assert not record["healthy"]
+    assert {r["finding"] for r in record["findings"] + record["past"]} >= {"generator dominance", "mode collapse"}
+    assert all(f"{r['finding']} (said at {r['images']:,})" in words for r in record["past"])
     assert {"finding", "since", "evidence", "certainty", "remedy"} <= record["findings"][0].keys()
     said = RunFolder.open(sick).records("findings")
     assert len({r["finding"] for r in said}) == len(said), "each is said once"

@@ -14,6 +14,7 @@ from ganforge.bench.sampling import best_batch
 from ganforge.crowd import Album, Maker, Progress, real_images
 from ganforge.data import Source
 from ganforge.diagnosis import diagnose, read_trace
+from ganforge.doctor import HEALED
 from ganforge.errors import GanforgeError, RecipeError
 from ganforge.evaluate import Verdict, check_enough, extractor_name, reporting_split, standard, verdict
 from ganforge.every import ROWS, judge_all, missing, plot, read_rows
@@ -116,12 +117,14 @@ def carry_out(run: Run, *, heal: bool, as_json: bool) -> None:
 
 
 def doctor(path: Path, *, as_json: bool) -> None:
-    """Say what a run's trace shows; exit with 1 if that is a failure."""
+    """Say what a run's trace shows, and what showed along the way; exit with 1 if a failure shows at its end."""
     trace = read_trace(path)
     found = diagnose(trace)
     images = int(trace.images[-1]) if len(trace.images) else 0
     looks = len(trace.probed("modes", "diversity").images)
-    view.findings(path, found, ticks=len(trace.images), looks=looks, images=images, as_json=as_json)
+    said, there = RunFolder.open(path).records("findings"), {f.name for f in found} | {HEALED}
+    counts = {"ticks": len(trace.images), "looks": looks, "images": images}
+    view.findings(path, found, past=[r for r in said if r["finding"] not in there], **counts, as_json=as_json)
     if found:
         sys.exit(1)
 

@@ -208,18 +208,32 @@ def checkpoints(rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_j
     table(head, [*cells, *floor], rows, as_json=as_json)
 
 
-def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, images: int, as_json: bool) -> None:
-    """What a run's trace shows: a table for people, one JSON object for programs."""
+def findings(
+    run: Path,
+    found: Sequence[Finding],
+    *,
+    past: Sequence[Mapping[str, Any]],
+    ticks: int,
+    looks: int,
+    images: int,
+    as_json: bool,
+) -> None:
+    """What a run's trace shows, and what showed in the past: a table for people, one JSON object for programs."""
     if as_json:
         records = [f.record(images) for f in found]
-        text(json.dumps({"run": str(run), "healthy": not found, "looks": looks, "findings": records}))
+        text(json.dumps({"run": str(run), "healthy": not found, "looks": looks, "findings": records, "past": [*past]}))
         return
+    gone = ", ".join(f"{r['finding']} (said at {r['images']:,})" for r in past)
     if not found and looks < FEW_LOOKS:
         taken = f"only {looks} looks at the samples were taken, too few to see a collapse by"
         text(f"nothing found up to {images:,} images seen, but {taken}; train with run.probe=1 or a smaller train.tick")
         return
     if not found:
-        text(f"healthy: nothing that ganforge knows is wrong in the {ticks:,} ticks up to {images:,} images seen")
+        words = f"the {ticks:,} ticks up to {images:,} images seen"
+        if gone:
+            text(f"healthy at the end of {words}; along the way, and gone by then: {gone}")
+        else:
+            text(f"healthy: nothing that ganforge knows is wrong in {words}")
         return
     table = Table(title=f"{run}  ·  {images:,} images seen", title_justify="left", box=None, padding=(0, 2, 1, 0))
     for column in ("finding", "since", "sure", "evidence", "to rebalance"):
@@ -227,6 +241,8 @@ def findings(run: Path, found: Sequence[Finding], *, ticks: int, looks: int, ima
     for f in found:
         table.add_row(f"[yellow]{f.name}[/yellow]", f"{f.since:,}", f"{f.certainty:.0%}", f.evidence, escape(f.remedy))
     stdout.print(table)
+    if gone:
+        text(f"along the way, and gone by now: {gone}")
 
 
 def number(figures: Mapping[str, Any], name: str) -> str:
