@@ -27,6 +27,7 @@ from ganforge.layers.lipschitz import GroupSort, OrthonormalLinear
 from ganforge.layers.maxout import Maxout
 from ganforge.layers.minibatch import MINIBATCH, Minibatch, MinibatchDiscrimination, MinibatchStdDev
 from ganforge.layers.output import Output, layered
+from ganforge.layers.point import FromPixel, ToPixel
 from ganforge.layers.residual import SharedBatchNorm
 from ganforge.layers.side_by_side import SideBySide
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
@@ -40,6 +41,7 @@ __all__ = [
     "ConditionalBatchNorm",
     "Dropout",
     "Entry",
+    "FromPixel",
     "GroupSort",
     "LabelEmbedding",
     "LabelNumbers",
@@ -56,6 +58,7 @@ __all__ = [
     "SharedBatchNorm",
     "SideBySide",
     "SpectralNorm",
+    "ToPixel",
     "advance",
     "advance_spectral_norms",
     "called",

@@ -20,10 +20,12 @@ from ganforge.layers import (
     Condition,
     ConditionalBatchNorm,
     Entry,
+    FromPixel,
     Minibatch,
     Output,
     Reader,
     SpectralNorm,
+    ToPixel,
     advance_spectral_norms,
     called,
     entry,
@@ -94,7 +96,7 @@ class Generator(nn.Module):
         self.labels = entry(labels, condition, z_dim)
         self.by_norm = condition if labels == "batch_norm" else None
         sizes, channels = _plan(shape, width)
-        self.first = nn.ConvTranspose2d(z_dim + int(self.labels.extra), channels[0], SMALLEST, bias=False)  # type: ignore[arg-type]
+        self.first = FromPixel(z_dim + int(self.labels.extra), channels[0], SMALLEST, bias=False)  # type: ignore[arg-type]
         self.ups = nn.ModuleList(
             nn.Sequential(_batch_norm(before, self.by_norm), nn.ReLU(inplace=True), _up(before, after, _kernel(*pair)))
             for (before, after), pair in zip(pairwise([*channels, shape[0]]), pairwise(sizes), strict=True)
@@ -200,7 +202,7 @@ class Discriminator(nn.Module):
         )
         self.minibatch = MINIBATCH[minibatch]((widths[-1], SMALLEST, SMALLEST))
         last = widths[-1] + int(self.minibatch.extra)  # type: ignore[arg-type]
-        self.head = nn.Sequential(*NORMS[norm](nn.Conv2d(last, 1, SMALLEST, bias=bias), inner=False, size=SMALLEST))
+        self.head = nn.Sequential(*NORMS[norm](ToPixel(last, 1, SMALLEST, bias=bias), inner=False, size=SMALLEST))
         normal_weights_(self)
         advance_spectral_norms(self, steps=WARM_UP)
         self.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
