@@ -167,6 +167,13 @@ def test_what_was_left_out_of_a_side_is_said(wide: Path, tmp_path: Path, capsys:
         assert f"{spoilt}: left out 1 file" in str(judged(*sides, capsys)["notes"])
 
 
+def test_a_scorecard_has_the_notes_too(wide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = judged(wide, wide, capsys, samples=200, scorecard=tmp_path / "card.md")
+    text = (tmp_path / "card.md").read_text()
+    assert any("200 of 300 images were judged" in note for note in record["notes"])
+    assert all(note[1:] in text for note in record["notes"])
+
+
 def test_too_few_for_a_published_protocol_are_said_before_weights_are_sought(
     wide: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

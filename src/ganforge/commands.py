@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,8 @@ def evaluate(
     more: dict[str, Any] = {}
     with view.bar(f"judging {maker.name}", 2.0 if illustrated else 1.0) as advance:
         found = verdict(maker, source, judge, bootstrap=bootstrap, whole=illustrated, progress=advance, **options)
+        notes = [*pair.notes, *unused(found, maker, source), *found.record["notes"]]
+        found = replace(found, record=found.record | {"notes": notes})
         if scorecard is not None:
             how: dict[str, Any] = {"illustrated": illustrated, "cache": options["cache"], "progress": advance}
             write_card(scorecard, made_card(found, maker, source, run_of(what), **how))
@@ -202,7 +205,6 @@ def evaluate(
     if isinstance(maker, Sampler) and maker.labels is not None:
         sides = {"real": found.standard.real, "fake": found.fake}
         more["labels"] = label_figures(maker.labels, source, judge, split=options["split"], **sides)
-    more["notes"] = [*pair.notes, *unused(found, maker, source), *found.record["notes"]]
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
 
 
