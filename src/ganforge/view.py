@@ -168,7 +168,8 @@ def judged(record: Mapping[str, Any]) -> None:
     """A judgement as a table, and where its pictures are."""
     figures, floor = record["figures"], record["floor"]
     table = Table(title=f"{record['model']}  ·  {record['protocol']}", title_justify="left", box=None, pad_edge=False)
-    for column in ("figure", "this model", "real data (floor)", ""):
+    who, made = ("this model", "fakes") if "images" in record else ("these images", "images")
+    for column in ("figure", who, "real data (floor)", ""):
         table.add_column(column, justify="left" if column in {"figure", ""} else "right")
     spans = record.get("intervals", {})
     for name, meaning in ((n, m) for n, m in MEANINGS.items() if n in figures and n != "shares"):
@@ -179,7 +180,7 @@ def judged(record: Mapping[str, Any]) -> None:
         stdout.print(f"share of each class: {shares}", soft_wrap=True)
     for line in sentences(record.get("labels", {})):
         stdout.print(line, soft_wrap=True)
-    reals, made = record.get("real_samples", record["samples"]), "fakes" if "images" in record else "images"
+    reals = record.get("real_samples", record["samples"])
     kind = "real samples" if record["split"] == ALL else f"{record['split'].replace('_', '-')} samples"
     counts = f"{record['samples']:,} {made} against {reals:,} {kind}"
     beside = f"{record['floor_samples']:,} training samples against the same" if record["floor_samples"] else "none"
