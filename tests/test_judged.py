@@ -11,15 +11,18 @@ from PIL import Image
 
 from conftest import TINY_SETTINGS
 from ganforge import commands
-from ganforge.crowd import Album, real_images
-from ganforge.data import open_source
+from ganforge.comparison import compare
+from ganforge.crowd import Album, floor, real_images, reference
+from ganforge.data import Array, Source, open_source
 from ganforge.errors import DataError, RecipeError
 from ganforge.evaluate import reporting_split
+from ganforge.features import extractor
 from ganforge.io.pack import write_pack
 from ganforge.judged import judged_pair
 from ganforge.recipe import Recipe
 from ganforge.run import begin, recipe_of
 from ganforge.sample import Sampler
+from ganforge.subject import Subject
 
 COUNT = 300
 PAD = {"fit": "pad", "filter": "nearest"}
@@ -179,6 +182,48 @@ def test_too_few_for_a_published_protocol_are_said_before_weights_are_sought(
 ) -> None:
     with pytest.raises(DataError, match=r"fid50k takes 50,000 generated images, and .* has 300"):
         judged(wide, wide, capsys, metrics="fid50k", extractor=None)
+
+
+def test_points_and_images_don_t_go_together(wide: Path, tmp_path: Path) -> None:
+    for name, dims in (("two.csv", 2), ("three.csv", 3)):
+        rows = np.random.default_rng(0).normal(size=(50, dims))
+        np.savetxt(tmp_path / name, rows, delimiter=",")
+    two, three = str(tmp_path / "two.csv"), str(tmp_path / "three.csv")
+    for one, other in ((two, str(wide)), (str(wide), two), (str(wide), "ring")):
+        with pytest.raises(RecipeError, match=r"holds (points|images), and '.*' (points|images): give two of a kind"):
+            judged_pair(one, other, "cpu")
+    with pytest.raises(RecipeError, match=r"holds points in 3 dimensions, and '.*' in 2: give two alike"):
+        judged_pair(three, two, "cpu")
+    with pytest.raises(RecipeError, match="there is nothing at 'nowhere': give a run"):
+        judged_pair("nowhere", two, "cpu")
+
+
+def test_what_a_judgement_stands_on_is_said(wide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(COUNT - 2):
+        shutil.copy(wide / f"{number:03}.png", few)
+    notes = str(judged(few, wide, capsys)["notes"])
+    assert "the floor stands on 2 images, fewer than the others, and is worse for it: --samples 150" in notes
+    assert "not all images are square, and what lies beside their central squares isn't judged" in notes
+    assert "the Fréchet distance is 0: both sides are the same images" in str(judged(wide, wide, capsys)["notes"])
+    record = judged(wide, wide, capsys, extractor=None, samples=2, metrics=None)
+    assert "the features are mnist's, chosen by the number of channels" in str(record["notes"])
+    assert "too few samples for kernel distance, classifier score, precision, recall" in str(record["notes"])
+    assert record["shape"] == [1, 20, 20]
+
+
+def test_real_images_in_folders_by_class_have_the_score_of_mixed_ones(tmp_path: Path) -> None:
+    digits = open_source(source="mnist").train
+    order = digits.labels[:4000].argsort()
+    sorted_by_class = Source("sorted", Array(digits.read(order), digits.labels[order]))
+    judge = extractor("mnist")
+    scores = [
+        compare(real=one, fake=one, subject=Subject.of(judge), names=["classifier_score"])["classifier_score"]
+        for one in (floor(sorted_by_class, "test", judge, 2000), reference(sorted_by_class, "train", judge, 2000))
+    ]
+    assert scores[0] > 9
+    assert scores[1] < 4, "in the order of the folders each split has a class or two"
 
 
 def test_a_folder_of_checkpoints_is_no_album(run: Path, wide: Path) -> None:

@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ganforge.figures import MEANINGS
+
 __all__ = ["cautions"]
 
 FEW = 2_000  # images under which figures deserve a warning
 LEAST = 2  # samples that can be asked for
+EXPLAINED = ("kernel_subsets", "intra_class_distance")  # figures whose lack of samples has a sentence of its own
+NOTHING = 1e-6  # a Fréchet distance that is rounding
 
 
 def cautions(record: Mapping[str, Any], *, own: bool = True) -> Iterator[str]:
@@ -24,6 +28,17 @@ def cautions(record: Mapping[str, Any], *, own: bool = True) -> Iterator[str]:
         half = record["real_samples"] // 2
         remedy = f": --samples {half} leaves as many for it" if half >= LEAST and "published" not in record else ""
         yield f"there is no floor, as all real images are on the real side{remedy}"
+    elif record["floor_samples"] < record["real_samples"] // 2 and "published" not in record:
+        some, half = record["floor_samples"], (record["floor_samples"] + record["real_samples"]) // 2
+        yield (
+            f"the floor stands on {some:,} image{'s' * (some > 1)}, fewer than the others, and is worse for it: "
+            f"--samples {half} leaves as many for it"
+        )
+    if (found := figures.get("frechet_distance")) is not None and abs(found) < NOTHING:
+        yield "the Fréchet distance is 0: both sides are the same images"
+    open_ones = [name for name, value in figures.items() if value is None and name in MEANINGS]
+    if lacking := [name.replace("_", " ") for name in open_ones if name not in EXPLAINED]:
+        yield f"too few samples for {', '.join(lacking)}"
     if least <= dims and figures.get("frechet_distance") is not None:
         yield (
             f"{least:,} samples of {dims:,} features leave the covariances singular, and the Fréchet distance too "

@@ -176,7 +176,8 @@ def evaluate(
         str | None, typer.Option(help="clean or legacy: how inception, inception_pt and dinov2 resize images")
     ] = None,
     size: Annotated[
-        int | None, typer.Option(min=4, help="height and width that images are judged at; default: the real ones' own")
+        int | None,
+        typer.Option(min=4, max=4096, help="height and width that images are judged at; default: the real ones' own"),
     ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, metavar="N", help="intervals from N resamples; each costs its figures once more")
@@ -196,7 +197,7 @@ def evaluate(
 ) -> None:
     """Judge a generator: distances, precision and recall, beside the floor that real images reach.
 
-    Figures are comparable where the protocol's name is the same.
+    Figures are comparable where the protocol's name and the real data's digest are the same.
 
     Examples:
 
@@ -227,7 +228,9 @@ def data(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="of the pack: size=64, channels=3, fit=pad, filter=box, held_out=500"
+            "--set",
+            metavar="KEY=VALUE",
+            help="of the pack: size=64, channels=3, fit=pad, filter=box, held_out=500; of a look, pairs=side_by_side",
         ),
     ] = None,
     *,

@@ -196,7 +196,9 @@ def evaluate(
     more: dict[str, Any] = {}
     with view.bar(f"judging {maker.name}", 2.0 if illustrated else 1.0) as advance:
         found = verdict(maker, source, judge, bootstrap=bootstrap, whole=illustrated, progress=advance, **options)
-        notes = [*pair.notes, *unused(found, maker, source), *found.record["notes"]]
+        usual = way.extractor is None and pair.extractor is None
+        notes = [*pair.notes, *unused(found, maker, source), *(foreign(source, judge) if usual else ())]
+        notes += found.record["notes"]
         found = replace(found, record=found.record | {"notes": notes})
         if scorecard is not None:
             how: dict[str, Any] = {"illustrated": illustrated, "cache": options["cache"], "progress": advance}
@@ -215,6 +217,15 @@ def unused(found: Verdict, maker: Maker, source: Source) -> Iterator[str]:
     if isinstance(maker, Album) and (taken < most or reals < there) and "published" not in record:
         more = f": --samples {min(most, there)} takes more" if min(most, there) > taken else ", as many of either"
         yield f"{taken:,} of {most:,} images were judged, against {reals:,} of {there:,} real ones{more}"
+
+
+def foreign(source: Source, judge: Extractor) -> Iterator[str]:
+    """What is to be said of a classifier that nobody chose and that learnt from other images than these."""
+    if judge.classes and judge.classes != tuple(source.classes or ()):
+        yield (
+            f"the features are {judge.name}'s, chosen by the number of channels; if these images are of another kind, "
+            "--extractor inception, dinov2 or pixels says more"
+        )
 
 
 def check_together(*, every: bool, out: Path | None, scorecard: Path | None) -> None:

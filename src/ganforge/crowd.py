@@ -378,4 +378,14 @@ def floor(source: Source, split: str, extractor: Extractor, count: int, **option
     images = real_images(source, split if same else "train")
     taken = count if same else 0
     index = shuffled(images, seed=0 if same else 1)[taken : taken + count]
-    return pictured(images, index, extractor, split="floor", **options)
+    return mixed(pictured(images, index, extractor, split="floor", **options))
+
+
+def mixed(crowd: Crowd) -> Crowd:
+    """The same samples in an order that a seed fixes: folders lie class by class, and some figures split fakes."""
+    order = torch.randperm(len(crowd.features), generator=torch.Generator().manual_seed(2))
+    if not len(order):
+        return crowd
+    parts = {name: getattr(crowd, name) for name in ("features", "logits", "images", "labels")}
+    moved: dict[str, Any] = {name: None if part is None else part[order] for name, part in parts.items()}
+    return replace(crowd, known=crowd.statistics, **moved)  # to the bit those of the order that they are kept in

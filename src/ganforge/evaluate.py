@@ -161,6 +161,7 @@ class Standard:
             "protocol": self.protocol,
             "extractor": self.judge,
             "data": self.real.digest,
+            "shape": list(self.subject.shape),
             "cached": self.cached,
             "samples": fake.count,
             "real_samples": self.real.count,

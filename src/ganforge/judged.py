@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 from ganforge.crowd import Album, Maker
 from ganforge.data import TOYS, Source, is_named, open_source
-from ganforge.data.fit import Fit
+from ganforge.data.fit import IDLE, Fit
 from ganforge.data.packed import is_pack
 from ganforge.data.source import opened
+from ganforge.data.table import is_table
 from ganforge.errors import RecipeError
 from ganforge.io.checkpoint import is_checkpoint
+from ganforge.io.disk import place
 from ganforge.recipe import Recipe, load_recipe, override, resolve, sourced
 from ganforge.run import recipe_of
 from ganforge.sample import load
@@ -46,6 +48,8 @@ def judged_pair(what: str, against: str | None, device: str, *, size: int | None
     Raises:
         RecipeError: for images without any to compare them with, a folder of checkpoints, or another size of a run's.
     """
+    if against is not None and not is_named(what) and not place(Path(what)).exists():
+        raise RecipeError(f"there is nothing at {what!r}: give a run, a checkpoint, or images")
     if not is_named(what) and not is_data(Path(what)):
         if size is not None:
             raise RecipeError(f"--size {size} is for images, and {what!r} makes its own: leave it out")
@@ -58,8 +62,16 @@ def judged_pair(what: str, against: str | None, device: str, *, size: int | None
     if against is None:
         raise RecipeError(f"{what!r} holds images; say what they are judged against: ganforge evaluate {what} REAL")
     source = real(against, size)
+    kinds = ["points" if is_points(what) else "images", source.unit]
+    if kinds[0] != kinds[1]:
+        raise RecipeError(f"{what!r} holds {kinds[0]}, and {against!r} {kinds[1]}: give two of a kind")
     images = open_source(source=what, **shape_of(source, what))
-    notes = [f"{side}: {note}" for side, one in ((what, images), (against, source)) for note in one.notes]
+    if images.shape != source.shape:
+        dims = [str(one.shape[0]) for one in (images, source)]
+        raise RecipeError(
+            f"{what!r} holds points in {dims[0]} dimensions, and {against!r} in {dims[1]}: give two alike"
+        )
+    notes = [f"{side}: {note}" for side, one in ((what, images), (against, source)) for note in said_of(one)]
     return Judged(Album(images), source, notes=(*notes, *shaped(what, against, source)))
 
 
@@ -90,6 +102,16 @@ def real(against: str, size: int | None = None) -> Source:
     if against in TOYS:
         return resolve(override(load_recipe(), [f"data.source={against}"]))["data"]()
     return opened(against, Fit(size, own=True))
+
+
+def is_points(source: str) -> bool:
+    """Whether a name or a path is that of points."""
+    return source in TOYS or (not is_named(source) and is_table(Path(source)))
+
+
+def said_of(source: Source) -> Iterator[str]:
+    """The notes of a source, but for those on settings of the other side's that do nothing here."""
+    return (note for note in source.notes if IDLE not in note)
 
 
 def shape_of(source: Source, what: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ganforge.layers import Condition
 __all__ = ["PLAYERS", "device_named", "new_networks"]
 
 PLAYERS = ("generator", "discriminator")
+WORDS = 80  # letters of torch's own reason that are passed on
 
 
 def new_networks(
@@ -53,6 +54,7 @@ def device_named(name: str) -> torch.device:
         device = torch.device(name)
         torch.randn(1, device=device, generator=torch.Generator(device)).item()
     except Exception as error:
-        first = str(error).splitlines()[0][:80]
-        raise RecipeError(f"train.device = {name!r} can't be used here ({first}); use cpu or auto") from None
+        first = str(error).splitlines()[0].split(". ")[0].rstrip(".")
+        words = first if len(first) <= WORDS else "torch doesn't know it, or wasn't built for it"
+        raise RecipeError(f"device {name!r} can't be used here ({words}); use cpu or auto") from None
     return device

@@ -140,6 +140,15 @@ def test_other_ranges_are_refused(tmp_path: Path, wrong: float) -> None:
         saved(tmp_path, array)
 
 
+def test_floats_a_little_beyond_one_are_refused(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).random((4, 16, 16)) * 1.1
+    array[0, 0, 0] = 1.1
+    with pytest.raises(
+        DataError, match=r"holds float64 from \S+ to 1\.1: a little more than \[0, 1\], and nearly black"
+    ):
+        saved(tmp_path, array)
+
+
 @pytest.mark.parametrize("place", [0, 1500])
 def test_an_array_with_nan_is_refused_wherever_it_is(tmp_path: Path, place: int) -> None:
     array = np.zeros((2000, 4, 4), np.float32)

@@ -178,6 +178,12 @@ def test_numpy_files_that_hold_no_images(tmp_path: Path) -> None:
             opened(tmp_path / name)
 
 
+def test_labels_of_an_npz_that_are_too_few_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=np.zeros((100, 8, 8), np.uint8), y=np.zeros(90, np.int64))
+    with pytest.raises(DataError, match=r"holds 90 labels called 'y' for 100 images: save as many"):
+        opened(tmp_path / "x.npz")
+
+
 # Folders of images
 
 

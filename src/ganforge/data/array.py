@@ -21,6 +21,7 @@ __all__ = ["is_array", "open_array"]
 SPLIT_SEED = 0  # which images are held out is the same in every run
 MOST_CHANNELS = 8
 CHUNK = 1024  # images looked at, or scaled, at a time
+BARELY = 2  # a largest number of floats that is no grey of 255 yet
 LABELLED = ("y", "label", "class", "target")  # how the name of an array of class numbers begins
 
 
@@ -65,9 +66,15 @@ def _scale(array: np.ndarray, where: str) -> tuple[Scale, str]:
         (low >= 0 and high <= 255, Scale(), "taken as they are"),
         (not floating and low >= 0 and high <= 65_535, Scale(0, 255 / 65_535), "reduced to 8 bits: 65,535 becomes 255"),
     )  # fmt: skip
+    barely = floating and low >= 0 and 1 < high < BARELY
     for fits, scale, words in rules:
-        if fits:  # never with NaN among them, which numpy's min and max pass on
+        if fits and not barely:  # never with NaN among them, which numpy's min and max pass on
             return scale, f"{array.dtype} numbers from {low:,g} to {high:,g}, {words}"
+    if barely:
+        raise DataError(
+            f"'{where}' holds {array.dtype} from {low:g} to {high:g}: a little more than [0, 1], and nearly black as "
+            "[0, 255]; clip or scale them."
+        )
     if math.isnan(low):
         raise DataError(f"'{where}' holds NaN, which no image has: find out where they come from, or leave them out.")
     ranges = "[0, 1], [-1, 1] or [0, 255]" if floating else "[0, 255] or [0, 65535]"
@@ -97,7 +104,13 @@ def _labels(arrays: dict[str, np.ndarray], count: int, test: bool, where: str) -
     """Labels beside the images: an array of as many numbers, or rows of them, called y, labels, classes or targets."""
     for name, array in arrays.items():
         mine = ("test" in name.lower()) == test and name.lower().startswith(LABELLED)
-        if mine and array.dtype.kind in "uif" and array.ndim in (1, 2) and count == len(array) and array.size:
+        if not mine or array.dtype.kind not in "uif" or array.ndim not in (1, 2):
+            continue
+        if len(array) != count:
+            raise DataError(
+                f"'{where}' holds {len(array):,} labels called {name!r} for {count:,} images: save as many."
+            )
+        if array.size:
             array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind != "f" else array
             kind = np.float64 if array.dtype.kind == "f" else np.int64
             return by_array(torch.from_numpy(array.astype(kind)), f"{where}: {name}")

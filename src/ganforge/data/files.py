@@ -87,8 +87,10 @@ def _shape(looks: Sequence[Glance], fit: Fit) -> tuple[int, int, int]:
     return fit.channels or (1 if all(look.grey for look in looks) else 3), size, size
 
 
-def _remarks(looks: Sequence[Glance], channels: int) -> Iterator[str]:
-    """What is lost on the way to 8 bits and to these channels."""
+def _remarks(looks: Sequence[Glance], channels: int, fit: Fit) -> Iterator[str]:
+    """What is lost on the way to 8 bits, to these channels and, where that isn't asked for, to a square."""
+    if fit.own and fit.policy == "crop" and any(look.size[0] != look.size[1] for look in looks):
+        yield "not all images are square, and what lies beside their central squares isn't judged"
     if any(look.deep for look in looks):
         yield "images of 16 bits are reduced to 8: 65,535 becomes 255"
     if channels in (1, 3) and all(look.cut_out for look in looks):
@@ -180,7 +182,7 @@ def decoded(name: str, listing: Listing, fit: Fit, *, held_out: int | None, memo
     fits = len(everything) * np.prod(shape) <= memory * 2**30
     read, notes = _read(parts, shape, fit) if fits else _listed(parts, shape, fit)
     read = joined(read, listing.pairing)
-    notes = (*listing.notes, *notes, *_remarks(looks, channels))
+    notes = (*listing.notes, *notes, *_remarks(looks, channels, fit))
     splits = (read["train"], read.get("held_out"), read.get("test"))
     return Source(name, *splits, listing.classes, notes=notes, continuous=listing.continuous, fit=fit.on_files)
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from PIL import Image
 
-__all__ = ["FILTERS", "POLICIES", "USUAL", "Filter", "Fit", "Frame", "Policy", "framed", "idle", "squared"]
+__all__ = ["FILTERS", "IDLE", "POLICIES", "USUAL", "Filter", "Fit", "Frame", "Policy", "framed", "idle", "squared"]
 
 Policy = Literal["crop", "stretch", "pad"]
 Filter = Literal["auto", "lanczos", "bicubic", "bilinear", "box", "nearest"]
@@ -17,6 +17,7 @@ RESAMPLING: dict[Filter, Image.Resampling] = {
     name: Image.Resampling[name.upper()] for name in FILTERS if name != "auto"
 }
 KEYS = {"size": "size", "channels": "channels", "fit": "policy", "filter": "filter"}  # of [data] -> of a `Fit`
+IDLE = "changes nothing"  # in what is said of such settings
 FILES: Filter = "lanczos"  # what "auto" is for image files
 
 
@@ -135,6 +136,6 @@ def squared(image: Image.Image, size: int, fit: Fit) -> Image.Image:
 def idle(fit: Fit, sides: tuple[int, ...]) -> Iterator[str]:
     """What is to be said of settings that change nothing, as all images have these sides already."""
     if fit.policy != Fit.policy and len(set(sides)) == 1:
-        yield f"data.fit = {fit.policy} changes nothing: the images are square"
+        yield f"data.fit = {fit.policy} {IDLE}: the images are square"
     if fit.filter != Fit.filter and set(sides) == {fit.size}:
-        yield f"data.filter = {fit.filter} changes nothing: the images are of {fit.size}×{fit.size} already"
+        yield f"data.filter = {fit.filter} {IDLE}: the images are of {fit.size}×{fit.size} already"

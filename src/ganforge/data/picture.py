@@ -157,10 +157,10 @@ def glance(face: Face) -> Glance | None:
             middle = image.width // 2 if isinstance(face, Half) else image.width
             deep = image.mode.startswith("I") or ";16" in repr(getattr(image, "tile", ""))
             grey = image.mode in ("1", "L", "LA") or image.mode.startswith(("I", "F"))
-            low, high = image.convert("RGBA").getchannel("A").getextrema() if transparent(image) else (255, 255)
+            clear = transparent(image) and image.convert("RGBA").getchannel("A").getextrema() != (255, 255)
             if not grey:
                 array = np.asarray(opaque(image).convert("RGB"))
                 grey = bool((array == array[..., :1]).all())
-            return Glance((middle, image.height), grey, deep, low != high)
+            return Glance((middle, image.height), grey, deep, clear)
     except UNREADABLE:
         return None
