@@ -68,6 +68,8 @@ def test_the_mean_and_the_covariance_are_enough_for_the_frechet_distance_alone()
     ("wanted", "subject", "said"),
     [
         (["recal"], IMAGES, "no figure is called 'recal'; did you mean 'recall'? there are frechet_distance, kernel"),
+        (["fid"], IMAGES, "no figure is called 'fid'; did you mean 'frechet_distance'? there are"),
+        (["frechet"], IMAGES, "no figure is called 'frechet'; did you mean 'frechet_distance'? there are"),
         (["zzz"], IMAGES, "no figure is called 'zzz'; there are frechet_distance"),
         ([], IMAGES, "no figure is called ''; there are"),
         (["classifier_score"], POINTS, "classifier_score needs an extractor that knows classes, which isn't so here"),

@@ -1,6 +1,8 @@
 """Runs: what they leave behind, and that no kill makes a difference."""
 
+import contextlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -180,6 +182,54 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_with_its_code(
     assert RunFolder.open(path).latest() is not None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_second_signal_stops_at_once_and_shows_the_cursor_again(tiny_file: Path, tmp_path: Path) -> None:
+    import pty
+
+    path, (master, slave) = tmp_path / "run", pty.openpty()
+    process = subprocess.Popen(
+        command("train", str(tiny_file), "train.images=10000000", "train.tick=800", "--out", str(path)),
+        stderr=slave, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(slave)
+    seen = b""
+    while b"training" not in seen or not (path / "ticks.jsonl").exists():
+        seen += os.read(master, 65536)
+    os.kill(process.pid, signal.SIGSTOP)  # both are there before either is heard
+    process.send_signal(signal.SIGINT)
+    os.kill(process.pid, signal.SIGCONT)
+    while b"once more to stop at once" not in seen:
+        seen += os.read(master, 65536)
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # the end of the terminal
+        while chunk := os.read(master, 65536):
+            seen += chunk
+    process.wait(timeout=60)
+    os.close(master)
+    assert process.returncode != 0
+    if process.returncode != 130 or b"stopped; what was saved" in seen:  # else it had saved before the second one
+        assert b"`ganforge resume` goes on from it" in seen
+    assert seen.rfind(b"\x1b[?25h") > seen.rfind(b"\x1b[?25l"), "the cursor is shown again"
+
+
+def test_a_broken_checkpoint_is_a_sentence_and_none_takes_its_place(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "broken"
+    shutil.copytree(whole, path)
+    best = RunFolder.open(path).best()
+    assert best is not None
+    generator = best / "generator.safetensors"
+    generator.write_bytes(generator.read_bytes()[:-100])
+    for named in (path, best):
+        with pytest.raises(CheckpointError, match=r"is a broken checkpoint: generator\.safetensors is cut short"):
+            load(named)
+    (best / "checkpoint.json").write_text(json.dumps({"format": 99, "ganforge": "9.0"}))
+    for named in (path, best):
+        with pytest.raises(CheckpointError, match=r"is a checkpoint of format 99, written by ganforge 9\.0"):
+            load(named)
+    shutil.rmtree(best)
+    assert load(path).images != int(best.name)
+
+
 def test_a_damaged_last_checkpoint_falls_back_to_the_one_before(
     tiny_recipe: Recipe, whole: Path, tmp_path: Path
 ) -> None:
@@ -214,6 +264,8 @@ def test_a_finished_run_can_be_made_longer(tiny_recipe: Recipe, whole: Path, tmp
 def test_resume_refuses_to_change_the_game(whole: Path) -> None:
     with pytest.raises(RecipeError, match=r"'train\.batch=8' would change the game half-way"):
         continued(whole, settings=["train.batch=8"])
+    with pytest.raises(RecipeError, match="did you mean 'images'"):
+        continued(whole, settings=["train.imges=500"])
 
 
 def test_an_existing_folder_is_left_alone(tiny_recipe: Recipe, whole: Path) -> None:

@@ -197,7 +197,7 @@ def evaluate(
     with view.bar(f"judging {maker.name}", 2.0 if illustrated else 1.0) as advance:
         found = verdict(maker, source, judge, bootstrap=bootstrap, whole=illustrated, progress=advance, **options)
         usual = way.extractor is None and pair.extractor is None
-        notes = [*pair.notes, *unused(found, maker, source), *(foreign(source, judge) if usual else ())]
+        notes = [*pair.notes, *unused(found, maker, source, samples), *(foreign(source, judge) if usual else ())]
         notes += found.record["notes"]
         found = replace(found, record=found.record | {"notes": notes})
         if scorecard is not None:
@@ -210,13 +210,15 @@ def evaluate(
     view.result({"model": maker.name, **found.record, **more}, as_json=as_json)
 
 
-def unused(found: Verdict, maker: Maker, source: Source) -> Iterator[str]:
-    """What is to be said of images that lie there and weren't judged."""
+def unused(found: Verdict, maker: Maker, source: Source, asked_for: int | None) -> Iterator[str]:
+    """What is to be said of images that lie there and weren't judged, or that were asked for and aren't there."""
     record, there, most = found.record, len(real_images(source, found.standard.split)), maker.most or 0
     taken, reals = record["samples"], record["real_samples"]
     if isinstance(maker, Album) and (taken < most or reals < there) and "published" not in record:
         more = f": --samples {min(most, there)} takes more" if min(most, there) > taken else ", as many of either"
         yield f"{taken:,} of {most:,} images were judged, against {reals:,} of {there:,} real ones{more}"
+    elif asked_for is not None and taken < asked_for:
+        yield f"{asked_for:,} samples were asked for, and {taken:,} judged, as there are no more real ones"
 
 
 def foreign(source: Source, judge: Extractor) -> Iterator[str]:

@@ -21,6 +21,10 @@ __all__ = [
     "resampled",
 ]
 
+ALIASES = {"fid": "frechet_distance", "fd": "frechet_distance", "kid": "kernel_distance", "mmd": "kernel_distance",
+           "is": "classifier_score", "inception_score": "classifier_score", "ppl": "path_length",
+           "mifid": "memorisation_informed_distance", "swd": "pyramid_distance"}  # fmt: skip
+"""What figures are called elsewhere."""
 QUANTILES = (0.025, 0.975)
 Need = Literal["samples", "images", "labels", "path"]
 
@@ -49,7 +53,8 @@ def mistake(name: str, fitting: Sequence[str], subject: Subject) -> str:
     if name in MEANINGS:
         lacks = next(metric.lacks(subject) for metric in METRICS if name in metric.meanings)
         return f"{name} needs {lacks}; {there}"
-    near = difflib.get_close_matches(name, fitting, n=1)
+    meant = ALIASES.get(name.lower(), name)
+    near = [one for one in fitting if meant and one.startswith(meant)] or difflib.get_close_matches(meant, fitting, n=1)
     return f"no figure is called {name!r}; {f'did you mean {near[0]!r}? ' if near else ''}{there}"
 
 

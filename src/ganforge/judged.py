@@ -11,7 +11,7 @@ from ganforge.data.packed import is_pack
 from ganforge.data.source import opened
 from ganforge.data.table import is_table
 from ganforge.errors import RecipeError
-from ganforge.io.checkpoint import is_checkpoint
+from ganforge.io.checkpoint import is_meant
 from ganforge.io.disk import place
 from ganforge.recipe import Recipe, load_recipe, override, resolve, sourced
 from ganforge.run import recipe_of
@@ -132,7 +132,7 @@ def shaped(what: str, against: str, source: Source) -> Iterator[str]:
 
 def is_data(path: Path) -> bool:
     """Whether a path is there and neither a run nor a checkpoint."""
-    return path.exists() and not is_checkpoint(path) and not (path / "recipe.toml").exists()
+    return path.exists() and not is_meant(path) and not (path / "recipe.toml").exists()
 
 
 def is_run(word: str | None) -> bool:

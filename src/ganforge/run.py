@@ -32,7 +32,7 @@ from ganforge.io.report import write_report
 from ganforge.labels import Labels, check_same
 from ganforge.plan import Plan, build
 from ganforge.probe import Probe
-from ganforge.recipe import Recipe, override
+from ganforge.recipe import Recipe, override, resolve
 from ganforge.sample import Sampler, find_checkpoint, load, settled
 from ganforge.train import Tick, TrainState, train
 from ganforge.tuning import tuned
@@ -148,7 +148,8 @@ class Run:
             yield from self.judge()
         if self.complete:
             return
-        best = load(self.folder.path, device=str(self.plan.device))
+        there = self.folder.best() or self.folder.latest() or self.folder.path
+        best = load(there, device=str(self.plan.device))
         split = reporting_split(self.plan.source)
         yield Stage(f"evaluating on the {split.replace('_', '-')} images")
         options: dict[str, Any] = {"split": split, "samples": self.plan.judging.final, "cache": cache_folder()}
@@ -311,6 +312,7 @@ def continued(path: Path, *, settings: Iterable[str] = ()) -> Run:
     saved, settings = latest_whole(folder, notes), list(settings)
     fixed = [s for s in settings if not s.startswith(CHANGEABLE)]
     if fixed and saved is not None:
+        resolve(override(read_recipe(folder), fixed))  # a key that there isn't is said as such
         raise RecipeError(
             f"{', '.join(map(repr, fixed))} would change the game half-way; "
             "`resume` takes train.images, train.device, speed.*, run.* and judge.*; "

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganforge.errors import CheckpointError, RecipeError
-from ganforge.io.checkpoint import is_checkpoint, load_checkpoint
+from ganforge.io.checkpoint import is_meant, load_checkpoint
 from ganforge.io.disk import replaced
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
@@ -234,11 +234,10 @@ def load(path: str | Path, *, device: str = "auto") -> Sampler:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """The checkpoint that a path stands for: itself, or the best, else the latest, of a run folder."""
-    if is_checkpoint(path):
+    """The checkpoint that a path stands for, whole or not: itself, or the best, else the latest, of a run folder."""
+    if is_meant(path):
         return path
-    run = RunFolder.open(path)
-    found = run.best() or run.latest()
+    found = RunFolder.open(path).chosen()
     if found is None:
         raise CheckpointError(f"{str(path)!r} holds no checkpoint yet; train on with `ganforge resume {path}`")
     return found

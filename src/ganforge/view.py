@@ -1,6 +1,7 @@
 """What a person sees in a terminal: progress on stderr, results on stdout, JSON where a program reads."""
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -65,7 +66,13 @@ def signals() -> Iterator[list[int]]:
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)
         say("stopping after this step and saving; once more to stop at once")
+        signal.signal(number, at_once)
+
+    def at_once(number: int, frame: FrameType | None) -> None:
+        stderr.show_cursor()  # the bar has hidden it
+        say("stopped; what was saved last is there, `ganforge resume` goes on from it")
         signal.signal(number, before[signal.Signals(number)])
+        os.kill(os.getpid(), number)
 
     before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
     for number in before:

@@ -22,7 +22,7 @@ from ganforge import __version__
 from ganforge.errors import CheckpointError
 from ganforge.io.disk import place, whole_folder, write_synced
 
-__all__ = ["FORMAT", "is_checkpoint", "load_checkpoint", "part_digest", "save_checkpoint"]
+__all__ = ["FORMAT", "is_checkpoint", "is_meant", "load_checkpoint", "part_digest", "save_checkpoint"]
 
 FORMAT = 1
 INDEX = "checkpoint.json"
@@ -87,6 +87,13 @@ def is_checkpoint(folder: Path) -> bool:
     except CheckpointError:
         return False
     return True
+
+
+def is_meant(folder: Path) -> bool:
+    """Whether a folder is a checkpoint by name or index, whole or not; `load_checkpoint` says what is broken."""
+    return (place(folder) / INDEX).exists() or (
+        folder.is_dir() and folder.name.isdecimal() and folder.parent.name == "checkpoints"
+    )
 
 
 def part_digest(folder: Path, part: str) -> str:

@@ -182,6 +182,13 @@ class RunFolder:
         path = mark and self.checkpoint(mark["images"])
         return path if path and is_checkpoint(path) else None
 
+    def chosen(self) -> Path | None:
+        """The checkpoint that was marked best, else the last, whole or not: another in the stead of a broken one would
+        be judged under its name."""
+        mark, there = self.best_mark(), self.all_checkpoints()
+        best = mark and self.checkpoint(mark["images"])
+        return best if best in there else next(reversed(there), None)
+
     def best_mark(self) -> dict[str, Any] | None:
         """What `mark_best` wrote: `{"images": ..., "figure": ..., "name": ...}`."""
         path = self.path / "best.json"
