@@ -282,3 +282,16 @@ def test_an_archive_cut_short_is_one_sentence(tmp_path: Path, name: str) -> None
         members(tmp_path / name)
     assert "\n" not in str(said.value)
     assert "cannot be read as an archive" in str(said.value)
+
+
+def test_a_stray_image_beside_the_splits_is_named(tmp_path: Path) -> None:
+    for split, count in (("train", 20), ("test", 5)):
+        filled(tmp_path / "set" / split, [f"{number}.png" for number in range(count)])
+    assert len(opened(tmp_path / "set").test) == 5
+    assert opened(tmp_path / "set").notes == ()
+    shade(tmp_path / "set", "preview.png", 9)
+    source = opened(tmp_path / "set")
+    assert source.test is None
+    assert "preview.png') outside of the folders called train, val or test" in source.notes[0]
+    filled(tmp_path / "set" / "aeroplane", [f"{number}.png" for number in range(20)])
+    assert opened(tmp_path / "set").notes == (), "with a class of its own beside them, train is one too"

@@ -182,6 +182,9 @@ def test_labels_of_an_npz_that_are_too_few_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", x=np.zeros((100, 8, 8), np.uint8), y=np.zeros(90, np.int64))
     with pytest.raises(DataError, match=r"holds 90 labels called 'y' for 100 images: save as many"):
         opened(tmp_path / "x.npz")
+    labels = np.arange(100) % 2
+    np.savez(tmp_path / "x.npz", x=np.zeros((100, 8, 8), np.uint8), y_mean=np.zeros(3), y=labels)
+    assert opened(tmp_path / "x.npz").classes == ("0", "1")
 
 
 # Folders of images

@@ -102,18 +102,19 @@ def _chosen(arrays: dict[str, np.ndarray], test: bool) -> np.ndarray | None:
 
 def _labels(arrays: dict[str, np.ndarray], count: int, test: bool, where: str) -> Labels | None:
     """Labels beside the images: an array of as many numbers, or rows of them, called y, labels, classes or targets."""
+    others = []
     for name, array in arrays.items():
         mine = ("test" in name.lower()) == test and name.lower().startswith(LABELLED)
         if not mine or array.dtype.kind not in "uif" or array.ndim not in (1, 2):
             continue
         if len(array) != count:
-            raise DataError(
-                f"'{where}' holds {len(array):,} labels called {name!r} for {count:,} images: save as many."
-            )
-        if array.size:
+            others.append(f"{len(array):,} labels called {name!r}")
+        elif array.size:
             array = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind != "f" else array
             kind = np.float64 if array.dtype.kind == "f" else np.int64
             return by_array(torch.from_numpy(array.astype(kind)), f"{where}: {name}")
+    if others:
+        raise DataError(f"'{where}' holds {others[0]} for {count:,} images: save as many.")
     return None
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -16,6 +16,7 @@ from ganforge.errors import DataError
 
 __all__ = ["PARTS", "SUFFIXES", "by_shard", "listing"]
 
+FEW = 0.1  # of the images: so many outside of the splits' folders are strays
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 PARTS = {  # folders and files that are splits, not classes
     "train": "train", "training": "train", "val": "held_out", "valid": "held_out", "validation": "held_out",
@@ -46,8 +47,24 @@ def _grouped(splits: Sequence[str | None]) -> dict[str, list[int]]:
 
 def _by_top(images: Sequence[Member]) -> dict[str, list[int]] | None:
     """Split -> places of its images, where every image lies in a folder that is named like a split; else None."""
-    tops = [PARTS.get(parts[0].lower()) if len(parts) > 1 else None for parts in unwrapped(m.name for m in images)]
+    tops = _tops(images)
     return None if None in tops or "train" not in tops else _grouped(tops)
+
+
+def _tops(images: Sequence[Member]) -> list[str | None]:
+    """Of each image the split that the folder on top is named like, or None."""
+    return [PARTS.get(parts[0].lower()) if len(parts) > 1 else None for parts in unwrapped(m.name for m in images)]
+
+
+def _strays(images: Sequence[Member]) -> Iterator[str]:
+    """What is to be said where a few images keep folders called train and test from being splits."""
+    tops = _tops(images)
+    outside = [image for image, top in zip(images, tops, strict=True) if top is None]
+    if "train" in tops and 0 < len(outside) <= FEW * len(images):
+        yield (
+            f"{named(outside)} outside of the folders called train, val or test, which are no splits therefore: all is "
+            "trained on"
+        )
 
 
 def _labels(names: Sequence[str], by_top: bool) -> Labels | None:
@@ -98,7 +115,8 @@ def listing(path: Path, there: Sequence[Member], pairs: Pairing | None = None) -
     whole = Part(items, None if labels is None else labels.numbers)
     parts = {split: whole.taken(torch.tensor(places)) for split, places in splits.items()}
     names = (None, None) if labels is None else (labels.classes, labels.continuous)
-    return Listing(parts, *names, pairing="side_by_side" if halved else None)
+    pairing: Pairing | None = "side_by_side" if halved else None
+    return Listing(parts, *names, pairing=pairing, notes=tuple(_strays(images)) if len(splits) == 1 else ())
 
 
 def _two(found: Sides) -> Listing:
