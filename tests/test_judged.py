@@ -206,7 +206,7 @@ def test_what_a_judgement_stands_on_is_said(wide: Path, tmp_path: Path, capsys: 
     notes = str(judged(few, wide, capsys)["notes"])
     assert "the floor stands on 2 images, fewer than the others, and is worse for it: --samples 150" in notes
     assert "not all images are square, and what lies beside their central squares isn't judged" in notes
-    assert "the Fréchet distance is 0: both sides are the same images" in str(judged(wide, wide, capsys)["notes"])
+    assert "the Fréchet distance is 0, as of the same samples on both sides" in str(judged(wide, wide, capsys)["notes"])
     record = judged(wide, wide, capsys, extractor=None, samples=2, metrics=None)
     assert "the features are mnist's, chosen by the number of channels" in str(record["notes"])
     assert "too few samples for kernel distance, classifier score, precision, recall" in str(record["notes"])

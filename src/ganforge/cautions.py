@@ -35,7 +35,7 @@ def cautions(record: Mapping[str, Any], *, own: bool = True) -> Iterator[str]:
             f"--samples {half} leaves as many for it"
         )
     if (found := figures.get("frechet_distance")) is not None and abs(found) < NOTHING:
-        yield "the Fréchet distance is 0: both sides are the same images"
+        yield "the Fréchet distance is 0, as of the same samples on both sides: do A and B name the same ones?"
     open_ones = [name for name, value in figures.items() if value is None and name in MEANINGS]
     if lacking := [name.replace("_", " ") for name in open_ones if name not in EXPLAINED]:
         yield f"too few samples for {', '.join(lacking)}"

@@ -248,9 +248,9 @@ def evaluate(sampler: Maker, source: Source, extractor: Extractor, **options: An
 
     Returns:
         A record with `images` (seen in training; not of an album), `split`, `protocol` (a name that fixes features,
-        counts and split),
-        `extractor` (with the digest of its weights), `data` (digest of the real images), `cached` (no real image had to
-        pass the network), `samples`, `figures`, `floor`, `notes` (what to hold against the figures) and `seconds`.
+        counts and split), `extractor` (with the digest of its weights), `data` (digest of the real images), `shape`,
+        `cached` (no real image had to pass the network), `samples`, `figures`, `floor`, `notes` (what to hold against
+        the figures) and `seconds`.
 
     Raises:
         DataError: if the source has no such split.

@@ -8,7 +8,7 @@ from ganforge.crowd import Album, Maker
 from ganforge.data import TOYS, Source, is_named, open_source
 from ganforge.data.fit import IDLE, Fit
 from ganforge.data.packed import is_pack
-from ganforge.data.source import opened
+from ganforge.data.source import identity, opened
 from ganforge.data.table import is_table
 from ganforge.errors import RecipeError
 from ganforge.io.checkpoint import is_meant
@@ -89,8 +89,7 @@ def generator(what: str, against: str | None, device: str) -> Judged:
 
 def origin(recipe: Recipe) -> str:
     """Where a recipe's real data lie."""
-    source = str(recipe.sections.get("data", {}).get("source", SECTIONS["data"].default))
-    return source if is_named(source) or source in TOYS else str(Path(source).expanduser().resolve())
+    return identity(str(recipe.sections.get("data", {}).get("source", SECTIONS["data"].default)))
 
 
 def real(against: str, size: int | None = None) -> Source:

@@ -24,7 +24,7 @@ from ganforge.data.split import Split
 from ganforge.data.table import is_table, open_table
 from ganforge.errors import DataError
 
-__all__ = ["NAMED", "is_named", "listed", "open_source", "opened", "place_of"]
+__all__ = ["NAMED", "identity", "is_named", "listed", "open_source", "opened", "place_of"]
 
 NAMED = {"mnist": open_mnist, "stacked_mnist": open_stacked_mnist}
 """Data sets that come with the package: name -> function of a `Fit` and held_out."""
@@ -49,6 +49,11 @@ CHOICES = (
 def is_named(source: str) -> bool:
     """Whether this is a name and no path: of a set in the package, or of one on the hub."""
     return source in NAMED or hub.on_hub(source)
+
+
+def identity(source: str) -> str:
+    """What a source is, however its path was written: its name, or where it lies."""
+    return source if is_named(source) or source in TOYS else str(Path(source).expanduser().resolve())
 
 
 def place_of(source: str) -> Path:

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ganforge.data import Source, is_named
+from ganforge.data import Source
 from ganforge.data.packed import is_pack, packed_source
 from ganforge.data.packing import fill
+from ganforge.data.source import identity
 from ganforge.errors import DataError
 from ganforge.io.disk import whole_folder
 
@@ -28,8 +29,3 @@ def write_pack(source: Source, path: Path, *, progress: Callable[[float], None] 
         raise DataError(f"{str(path)!r} holds {former!r}, packed: choose another name or remove it.")
     with whole_folder(path) as folder:
         return fill(source, folder, progress=progress)
-
-
-def identity(name: str) -> str:
-    """A source's name, or where it lies."""
-    return name if is_named(name) else str(Path(name).expanduser().resolve())
