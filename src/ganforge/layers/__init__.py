@@ -31,6 +31,7 @@ from ganforge.layers.point import FromPixel, ToPixel
 from ganforge.layers.residual import SharedBatchNorm
 from ganforge.layers.side_by_side import SideBySide
 from ganforge.layers.spectral import SpectralNorm, advance, advance_spectral_norms
+from ganforge.layers.strided import Doubling, Halving
 from ganforge.layers.weights import normal_weights_
 
 __all__ = [
@@ -39,10 +40,12 @@ __all__ = [
     "Concatenation",
     "Condition",
     "ConditionalBatchNorm",
+    "Doubling",
     "Dropout",
     "Entry",
     "FromPixel",
     "GroupSort",
+    "Halving",
     "LabelEmbedding",
     "LabelNumbers",
     "Maxout",

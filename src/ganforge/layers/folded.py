@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganforge.layers.strided import conv_doubling, conv_halving
+
 __all__ = [
     "FoldedConv",
     "conv_halved",
@@ -49,7 +51,7 @@ def conv_halved(
 
     One convolution of stride 2, padded by 1, with K[i, j] = ¼·Σ w[i - a, j - b] over a, b in {0, 1} (w is 0 outside).
     """
-    return F.conv2d(x, F.avg_pool2d(weight, 2, stride=1, padding=1), bias, stride=2, padding=1)
+    return conv_halving(x, F.avg_pool2d(weight, 2, stride=1, padding=1), bias)
 
 
 def doubled_conv_plain(
@@ -68,7 +70,7 @@ def doubled_conv(
     """
     turned = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last).flip(2, 3)  # (C, D, 3, 3)
     kernel = F.avg_pool2d(turned, 2, stride=1, padding=1, divisor_override=1)  # sums: (C, D, 4, 4)
-    return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
+    return conv_doubling(x, kernel, bias)
 
 
 class FoldedConv(nn.Module):

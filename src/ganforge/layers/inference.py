@@ -12,11 +12,12 @@ from torch.overrides import TorchFunctionMode
 from ganforge.layers.folded import FoldedConv
 from ganforge.layers.point import FromPixel, ToPixel
 from ganforge.layers.spectral import SpectralNorm
+from ganforge.layers.strided import Doubling, Halving
 
 __all__ = ["fused"]
 
 MAPS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
-        nn.Linear, FoldedConv, FromPixel, ToPixel)  # fmt: skip
+        nn.Linear, FoldedConv, FromPixel, ToPixel, Doubling, Halving)  # fmt: skip
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 LARGEST_ERROR = 1e-4  # of the largest output: float32's rounding through some tens of layers, and no more
 

@@ -19,8 +19,10 @@ from ganforge.layers import (
     ClassHead,
     Condition,
     ConditionalBatchNorm,
+    Doubling,
     Entry,
     FromPixel,
+    Halving,
     Minibatch,
     Output,
     Reader,
@@ -121,10 +123,14 @@ def _batch_norm(channels: int, condition: Condition | None) -> nn.Module:
 
 
 def _up(before: int, after: int, kernel: int) -> nn.ConvTranspose2d:
+    if kernel == 4:
+        return Doubling(before, after, bias=False)
     return nn.ConvTranspose2d(before, after, kernel, stride=2, padding=1, bias=False)
 
 
 def _down(before: int, after: int, kernel: int, *, bias: bool) -> nn.Conv2d:
+    if kernel == 4:
+        return Halving(before, after, bias=bias)
     return nn.Conv2d(before, after, kernel, stride=2, padding=1, bias=bias)
 
 

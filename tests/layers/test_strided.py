@@ -1,0 +1,103 @@
+"""Halving and doubling convolutions: the same maps, gradients and second derivatives as torch's, whichever way."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ganforge.layers import Doubling, Halving, strided
+from ganforge.layers.strided import Cut, Paste, conv_doubling, conv_halving
+
+
+def plain_halving(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return F.conv2d(x, weight, bias, stride=2, padding=1)
+
+
+def plain_doubling(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+
+
+CASES = [  # ours, torch's, the shapes of x and of the kernel, what comes out; as a product, as blocks, as torch does it
+    *(
+        pytest.param(conv_halving, plain_halving, (5, 3, 2 * h, 2 * w), (7, 3, 4, 4), 7, id=f"halving to {h}x{w}")
+        for h, w in [(4, 4), (1, 1), (3, 2), (5, 4)]
+    ),
+    pytest.param(conv_halving, plain_halving, (5, 3, 7, 8), (7, 3, 4, 4), 7, id="halving of an odd side"),
+    *(
+        pytest.param(conv_doubling, plain_doubling, (5, 7, h, w), (7, made, 4, 4), made, id=f"doubling {h}x{w}, {made}")
+        for h, w in [(4, 4), (1, 1), (2, 3), (5, 6)]
+        for made in (3, 6)
+    ),
+]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("mine", "torchs", "shape", "kernel", "made"), CASES)
+def test_outputs_and_gradients_are_those_of_the_convolution(
+    mine: Callable[..., Tensor],
+    torchs: Callable[..., Tensor],
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    made: int,
+    layout: torch.memory_format,
+    bias: bool,
+) -> None:
+    torch.manual_seed(0)
+    given = [torch.randn(size, dtype=torch.float64).contiguous(memory_format=layout) for size in (shape, kernel)]
+    given = [value.requires_grad_() for value in [*given, *([torch.randn(made, dtype=torch.float64)] if bias else [])]]
+    a, b = mine(*given), torchs(*given)
+    assert a.shape == b.shape
+    assert torch.allclose(a, b, atol=1e-12)
+    g = torch.randn_like(b)
+    for p, q in zip(torch.autograd.grad(a, given, g), torch.autograd.grad(b, given, g), strict=True):
+        assert torch.allclose(p, q, atol=1e-12)
+
+
+@pytest.mark.parametrize(("mine", "torchs", "shape", "kernel", "made"), CASES)
+def test_they_are_differentiated_twice(
+    mine: Callable[..., Tensor],
+    torchs: Callable[..., Tensor],
+    shape: tuple[int, ...],
+    kernel: tuple[int, ...],
+    made: int,
+) -> None:
+    torch.manual_seed(1)
+    small = [(1, 2, *shape[2:]), ((2, 2) if mine is conv_halving else (2, min(made, 3))) + (4, 4)]
+    given = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in small]
+    assert torch.autograd.gradgradcheck(lambda x, w: mine(x, w).square(), given)
+
+
+def test_cutting_and_pasting_are_each_others_transposes() -> None:
+    x, windows = torch.randn(2, 6, 4, 3, dtype=torch.float64), torch.randn(2 * 3 * 2, 48, dtype=torch.float64)
+    left, right = (Cut.apply(x) * windows).sum(), (x * Paste.apply(windows, (2, 3, 2, 3))).sum()
+    assert torch.allclose(left, right, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "torchs"),
+    [
+        (Halving(8, 6), (2, 8, 8, 8), None),
+        (Halving(8, 6), (2, 8, 16, 16), "conv2d"),
+        (Doubling(8, 6), (2, 8, 4, 4), None),
+        (Doubling(8, 3), (2, 8, 8, 8), "conv2d"),
+        (Doubling(8, 6), (2, 8, 8, 8), "conv_transpose2d"),
+    ],
+)
+def test_each_way_is_taken_where_it_is_the_faster_one(
+    layer: nn.Module, shape: tuple[int, ...], torchs: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    for name in ("conv2d", "conv_transpose2d"):
+        real = getattr(F, name)
+        monkeypatch.setattr(strided.F, name, lambda *a, _n=name, _r=real, **k: called.append(_n) or _r(*a, **k))
+    layer(torch.randn(shape))
+    assert called == ([] if torchs is None else [torchs])
+
+
+def test_under_a_transform_it_is_torchs_own() -> None:
+    layer, x = Halving(3, 5), torch.randn(2, 1, 3, 8, 8)
+    mapped = torch.vmap(layer)(x)
+    assert torch.allclose(mapped, torch.stack([layer(part) for part in x]), atol=1e-6)
