@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ganforge.layers import Doubling, Halving, strided
-from ganforge.layers.strided import Cut, Paste, conv_doubling, conv_halving
+from ganforge.layers.strided import conv_doubling, conv_halving
 
 
 def plain_halving(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -17,6 +17,12 @@ def plain_halving(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
 
 def plain_doubling(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
+
+
+@pytest.fixture(params=["a sample at a time", "at once"], autouse=True)
+def _samples_at_a_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "a sample at a time":
+        monkeypatch.setattr(strided, "NUMBERS", 1)
 
 
 CASES = [  # ours, torch's, the shapes of x and of the kernel, what comes out; as a product, as blocks, as torch does it
@@ -70,10 +76,19 @@ def test_they_are_differentiated_twice(
     assert torch.autograd.gradgradcheck(lambda x, w: mine(x, w).square(), given)
 
 
-def test_cutting_and_pasting_are_each_others_transposes() -> None:
-    x, windows = torch.randn(2, 6, 4, 3, dtype=torch.float64), torch.randn(2 * 3 * 2, 48, dtype=torch.float64)
-    left, right = (Cut.apply(x) * windows).sum(), (x * Paste.apply(windows, (2, 3, 2, 3))).sum()
-    assert torch.allclose(left, right, atol=1e-12)
+@pytest.mark.parametrize("convolution", [conv_halving, conv_doubling])
+def test_a_gradient_in_the_input_alone_computes_none_in_the_weights(
+    convolution: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[bool] = []
+    real = strided._weights
+    monkeypatch.setattr(strided, "_weights", lambda *given: computed.append(True) or real(*given))
+    x, weight = torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(3, 3, 4, 4, requires_grad=True)
+    y = convolution(x, weight)
+    torch.autograd.grad(y.sum(), x, retain_graph=True)
+    assert not computed
+    torch.autograd.grad(y.sum(), weight)
+    assert computed == [True]
 
 
 @pytest.mark.parametrize(

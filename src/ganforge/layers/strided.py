@@ -8,6 +8,7 @@ On a CPU three cases are done in another way, with the same numbers up to roundi
   have a 2×2 kernel each; as the outputs of one convolution they are four times as many.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ __all__ = ["Doubling", "Halving", "conv_doubling", "conv_halving"]
 SMALL = 4  # a map's side up to which products of matrices are faster
 FEW = 4  # channels
 KERNEL = 4
+NUMBERS = 2**21  # in the windows of the samples that are done at a time: 8 MiB
 
 Bias = Float[Tensor, " D"] | None
 
@@ -28,32 +30,30 @@ def conv_halving(
     x: Float[Tensor, "B C HH WW"], weight: Float[Tensor, "D C 4 4"], bias: Bias = None
 ) -> Float[Tensor, "B D H W"]:
     """`F.conv2d(x, weight, bias, stride=2, padding=1)`."""
-    sides = x.shape[2] // 2, x.shape[3] // 2
-    if not _as_product(x, sides) or x.shape[2] % 2 or x.shape[3] % 2:
+    height, width = x.shape[2:]
+    if height % 2 or width % 2 or not _as_products(x, height // 2, width // 2):
         return F.conv2d(x, weight, bias, stride=2, padding=1)
-    kernel = weight.permute(0, 2, 3, 1).reshape(len(weight), -1)  # (D, 16C)
-    y = F.linear(Cut.apply(x.permute(0, 2, 3, 1)), kernel, bias)  # (BHW, D)
-    return y.view(len(x), *sides, len(weight)).permute(0, 3, 1, 2)
+    y = _product(x, weight, doubles=False)
+    return y if bias is None else y + bias[:, None, None]
 
 
 def conv_doubling(
     x: Float[Tensor, "B C H W"], weight: Float[Tensor, "C D 4 4"], bias: Bias = None
 ) -> Float[Tensor, "B D HH WW"]:
     """`F.conv_transpose2d(x, weight, bias, stride=2, padding=1)`."""
-    channels, made = weight.shape[:2]
-    if _as_product(x, x.shape[2:]):
-        kernel = weight.permute(0, 2, 3, 1).reshape(channels, -1)  # (C, 16D)
-        windows = x.permute(0, 2, 3, 1).reshape(-1, channels) @ kernel  # (BHW, 16D)
-        y = Paste.apply(windows, (len(x), *x.shape[2:], made)).permute(0, 3, 1, 2)
+    if _as_products(x, *x.shape[2:]):
+        y = _product(x, weight, doubles=True)
         return y if bias is None else y + bias[:, None, None]
-    if made <= FEW and x.device.type == "cpu":
+    if weight.shape[1] <= FEW and x.device.type == "cpu":
         blocks = F.conv2d(x, _of_blocks(weight), None if bias is None else bias.repeat_interleave(4), padding=1)
         return F.pixel_shuffle(blocks, 2)[:, :, 1:-1, 1:-1]
     return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
 
-def _as_product(x: Tensor, sides: Any) -> bool:
-    return x.device.type == "cpu" and max(sides) <= SMALL and not torch._C._are_functorch_transforms_active()
+def _as_products(x: Tensor, height: int, width: int) -> bool:
+    """Whether a convolution with such a smaller map is done by products of matrices."""
+    plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return plain and max(height, width) <= SMALL and not torch._C._are_functorch_transforms_active()
 
 
 def _of_blocks(weight: Float[Tensor, "C D 4 4"]) -> Float[Tensor, "blocks C 2 2"]:
@@ -65,42 +65,146 @@ def _of_blocks(weight: Float[Tensor, "C D 4 4"]) -> Float[Tensor, "blocks C 2 2"
     )
 
 
-class Cut(torch.autograd.Function):
-    """The windows of 4 × 4 pixels at stride 2 of images padded by 1: (B, 2H, 2W, C) -> (BHW, 16C). Linear."""
+# Products. Maps are (B, H, W, C) here, kernels (D, 16C): D channels of the smaller map, C of the larger one. A few
+# samples at a time: their windows, 4 times the larger map, stay in the cache and are never kept.
+
+
+def _chunks(x: Tensor, channels: int) -> Iterator[slice]:
+    """Of the batch: as many samples as have `NUMBERS` in their windows of `channels`, at least one."""
+    size = max(NUMBERS // (x.shape[1] * x.shape[2] * KERNEL**2 * channels), 1)
+    return (slice(start, start + size) for start in range(0, len(x), size))
+
+
+def _cut(large: Tensor) -> Tensor:
+    """The windows of 4 × 4 pixels at stride 2 of maps padded by 1: (B, 2H, 2W, C) -> (BHW, 16C)."""
+    padded = F.pad(large, (0, 0, 1, 1, 1, 1)).contiguous()
+    B, height, width, C = large.shape
+    batch, row, column, channel = padded.stride()
+    sizes = (B, height // 2, width // 2, KERNEL, KERNEL, C)
+    return padded.as_strided(sizes, (batch, 2 * row, 2 * column, row, column, channel)).reshape(-1, KERNEL**2 * C)
+
+
+def _paste(windows: Tensor, like: Tensor) -> Tensor:
+    """Windows added up where `_cut` took them, its transpose: (BHW, 16C), a smaller map -> (B, 2H, 2W, C)."""
+    B, H, W, _ = like.shape
+    parts = windows.view(B, H, W, KERNEL, KERNEL, -1)
+    padded = windows.new_zeros(B, 2 * H + 2, 2 * W + 2, parts.shape[-1])
+    blocks = padded.view(B, H + 1, 2, W + 1, 2, -1)
+    for i in (0, 1):
+        for j in (0, 1):  # a window has 2 × 2 blocks of 2 × 2 pixels
+            part = parts[:, :, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+            blocks[:, i : i + H, :, j : j + W].add_(part.permute(0, 1, 3, 2, 4, 5))
+    return padded[:, 1:-1, 1:-1]
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
+
+
+def _run(x: Tensor, weight: Tensor, doubles: bool) -> Tensor:
+    """The halving or doubling convolution."""
+    kernel, C, x = _matrix(weight), weight.shape[1], x.permute(0, 2, 3, 1)
+    B, height, width, _ = x.shape
+    if doubles:
+        y = x.new_empty(B, 2 * height, 2 * width, C)
+        for part in _chunks(x, C):
+            y[part] = _paste(x[part].reshape(-1, len(kernel)) @ kernel, x[part])
+    else:
+        y = x.new_empty(B, height // 2, width // 2, len(kernel))
+        for part in _chunks(y, C):
+            y[part].view(-1, len(kernel)).copy_(_cut(x[part]) @ kernel.t())
+    return y.permute(0, 3, 1, 2)
+
+
+def _weights(x: Tensor, y: Tensor, doubles: bool) -> Tensor:
+    """The gradient in the kernel, given a convolution's input and the gradient in its result."""
+    large, small = (part.permute(0, 2, 3, 1) for part in ((y, x) if doubles else (x, y)))
+    D, C = small.shape[3], large.shape[3]
+    total = x.new_zeros(D, KERNEL**2 * C)
+    for part in _chunks(small, C):
+        total = torch.addmm(total, small[part].reshape(-1, D).t(), _cut(large[part]))
+    return total.view(D, KERNEL, KERNEL, C).permute(0, 3, 1, 2)
+
+
+# Each of the three, a convolution, the other one and the weights' gradient, is linear in two tensors, with the other
+# two as its gradients. In a forward pass the weights' part is a Function of its own, whose result is zero, so that it
+# isn't computed where a penalty asks for the gradient in x alone: a Function of both can't know.
+
+
+class Bilinear(torch.autograd.Function):
+    """A convolution as a function of both: (x, weight, doubles)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        B, height, width, C = x.shape
-        ctx.shape = B, height // 2, width // 2, C
-        padded = F.pad(x, (0, 0, 1, 1, 1, 1)).contiguous()
-        batch, row, column, channel = padded.stride()
-        sizes = (B, height // 2, width // 2, KERNEL, KERNEL, C)
-        windows = padded.as_strided(sizes, (batch, 2 * row, 2 * column, row, column, channel))
-        return windows.reshape(-1, KERNEL * KERNEL * C)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, doubles: bool) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.doubles = doubles
+        return _run(x, weight, doubles)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return Paste.apply(g, ctx.shape)
+        x, weight = ctx.saved_tensors
+        in_x, in_weight, _ = ctx.needs_input_grad
+        dx = Bilinear.apply(g, weight, not ctx.doubles) if in_x else None
+        return dx, Weights.apply(x, g, ctx.doubles) if in_weight else None, None
 
 
-class Paste(torch.autograd.Function):
-    """Windows added up where they were cut out, the transpose of `Cut`: (BHW, 16C), (B, H, W, C) -> (B, 2H, 2W, C)."""
+class Weights(torch.autograd.Function):
+    """The gradient in the kernel: (x, gradient in the result, doubles)."""
 
     @staticmethod
-    def forward(ctx: Any, windows: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
-        B, H, W, C = shape
-        parts = windows.reshape(B, H, W, KERNEL, KERNEL, C)
-        padded = windows.new_zeros(B, 2 * H + 2, 2 * W + 2, C)
-        blocks = padded.view(B, H + 1, 2, W + 1, 2, C)
-        for i in (0, 1):
-            for j in (0, 1):  # a window has 2 × 2 blocks of 2 × 2 pixels
-                part = parts[:, :, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
-                blocks[:, i : i + H, :, j : j + W].add_(part.permute(0, 1, 3, 2, 4, 5))
-        return padded[:, 1:-1, 1:-1]
+    def forward(ctx: Any, x: Tensor, g: Tensor, doubles: bool) -> Tensor:
+        ctx.save_for_backward(x, g)
+        ctx.doubles = doubles
+        return _weights(x, g, doubles)
+
+    @staticmethod
+    def backward(ctx: Any, t: Tensor) -> Any:
+        x, g = ctx.saved_tensors
+        in_x, in_g, _ = ctx.needs_input_grad
+        dx = Bilinear.apply(g, t, not ctx.doubles) if in_x else None
+        return dx, Bilinear.apply(x, t, ctx.doubles) if in_g else None, None
+
+
+class Along(torch.autograd.Function):
+    """A convolution, given its result, as a function of x: (x, zero, (weight, result), doubles) -> result."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, zero: Tensor | None, held: tuple[Tensor, Tensor], doubles: bool) -> Tensor:
+        weight, y = held  # in a tuple, so that no edge leads to the weight
+        ctx.save_for_backward(weight)
+        ctx.doubles = doubles
+        return y
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Any:
-        return Cut.apply(g), None
+        (weight,) = ctx.saved_tensors
+        in_x, in_zero, *_ = ctx.needs_input_grad
+        return Bilinear.apply(g, weight, not ctx.doubles) if in_x else None, g if in_zero else None, None, None
+
+
+class Weighing(torch.autograd.Function):
+    """Zeros, whose gradient in the weight is the convolution's: (weight, (x, result), doubles)."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, held: tuple[Tensor, Tensor], doubles: bool) -> Tensor:
+        x, y = held
+        ctx.save_for_backward(x)
+        ctx.doubles = doubles
+        return y.new_zeros(()).expand(y.shape)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        return Weights.apply(x, g, ctx.doubles), None, None
+
+
+def _product(x: Tensor, weight: Tensor, *, doubles: bool) -> Tensor:
+    """The convolution by products of matrices."""
+    y = _run(x.detach(), weight.detach(), doubles)
+    if not torch.is_grad_enabled():
+        return y
+    zero = Weighing.apply(weight, (x, y), doubles) if weight.requires_grad else None
+    return Along.apply(x, zero, (weight, y), doubles)
 
 
 class Halving(nn.Conv2d):
