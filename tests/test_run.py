@@ -162,7 +162,7 @@ def test_processes_killed_with_minus_9_at_random_moments_end_as_one_never_stoppe
     assert_same_runs(unbroken, broken)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_saves_says_how_to_go_on_and_exits_with_its_code(
     tiny_file: Path, tmp_path: Path, number: int, code: int
 ) -> None:
@@ -180,6 +180,24 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_with_its_code(
     assert f"go on with: ganforge resume {path}" in err
     assert out == ""
     assert RunFolder.open(path).latest() is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_run_whose_terminal_is_closed_saves(tiny_file: Path, tmp_path: Path) -> None:
+    import pty
+
+    path = tmp_path / "run"
+    child, terminal = pty.fork()
+    if child == 0:
+        words = command("train", str(tiny_file), "train.images=10000000", "train.tick=800", "--out", str(path))
+        os.execv(words[0], words)
+    while not (path / "ticks.jsonl").exists():
+        os.read(terminal, 65536)  # raises where the program is at its end
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 128 + signal.SIGHUP
+    run = RunFolder.open(path)
+    assert run.latest() is not None
+    assert run.command().startswith("ganforge train ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")

@@ -61,6 +61,11 @@ FEW = 256  # at once, where finding the fastest batch would take longer than it 
 MANY = 4096
 
 
+def called_as() -> list[str]:
+    """The command line as anybody would type it, also where `python -m ganforge` was."""
+    return ["ganforge", *sys.argv[1:]]
+
+
 def train(
     words: list[str],
     *,
@@ -76,7 +81,7 @@ def train(
     settings = settings_for({"data.source": data, "train.device": device}, settings)
     recipe = override(sourced(load_recipe(name), data), settings)
     path = out or free_folder(Path("runs") / recipe.name)
-    carry_out(begin(recipe, path, command=sys.argv, init_from=init_from), heal=heal, as_json=as_json)
+    carry_out(begin(recipe, path, command=called_as(), init_from=init_from), heal=heal, as_json=as_json)
 
 
 def settings_for(options: dict[str, str | None], settings: list[str]) -> list[str]:
@@ -259,7 +264,7 @@ def made_card(
     """The scorecard of a judgement; samples stand in a square where the plane of the checkpoints stands beside them."""
     columns = None if run is not None and (run / ROWS).exists() else 16
     shown = pictures(found, maker, source, columns=columns, cache=cache, progress=progress) if illustrated else {}
-    return card(found, maker, run=run, command=shlex.join(["ganforge", *sys.argv[1:]]), sections=shown)
+    return card(found, maker, run=run, command=shlex.join(called_as()), sections=shown)
 
 
 def evaluate_every(
@@ -347,7 +352,7 @@ def experiment(
     with view.bar("experiments", seeds * len(wanted)) as advance:
         for outcome in perform(wanted, seeds=range(seeds), jobs=jobs or default_jobs(), progress=advance):
             folder = out / outcome.experiment.name
-            page = write_outcome(outcome, folder, command=sys.argv, one_of_many=every)
+            page = write_outcome(outcome, folder, command=called_as(), one_of_many=every)
             outcomes.append(outcome)
             view.outcome(outcome.record, page, as_json=as_json)
     if every:

@@ -60,11 +60,19 @@ def text(words: str) -> None:
 
 @contextmanager
 def signals() -> Iterator[list[int]]:
-    """The first SIGINT or SIGTERM is noted in the list; a second one ends the program the usual way."""
+    """The first SIGINT, SIGTERM or SIGHUP is noted in the list; a second one ends the program the usual way.
+
+    Under `nohup`, where SIGHUP is ignored, it remains so.
+    """
     caught: list[int] = []
+    terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)
+        if number == hangup:  # the terminal is gone: to write there is an error
+            with open(os.devnull, "w") as nowhere:
+                for terminal in terminals:
+                    os.dup2(nowhere.fileno(), terminal)
         say("stopping after this step and saving; once more to stop at once")
         signal.signal(number, at_once)
 
@@ -74,7 +82,10 @@ def signals() -> Iterator[list[int]]:
         signal.signal(number, before[signal.Signals(number)])
         os.kill(os.getpid(), number)
 
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, hangup) if s is not None}
+    if before.get(hangup) == signal.SIG_IGN:
+        del before[hangup]
     for number in before:
         signal.signal(number, note)
     try:

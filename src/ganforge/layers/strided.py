@@ -1,6 +1,6 @@
 """Convolutions with a 4×4 kernel, stride 2 and padding 1, which halve a map, and their transposes, which double one.
 
-On a CPU three cases are done in another way, with the same numbers up to rounding:
+On a CPU two cases are done in another way, with the same numbers up to rounding:
 
 - The smaller map has a side of 4 at most. Then kernels are large and maps small, which torch's convolutions are slow
   at: here each is a product of matrices, as a fully connected layer's, between windows that are cut out and kernels.
@@ -45,24 +45,25 @@ def conv_doubling(
         y = _product(x, weight, doubles=True)
         return y if bias is None else y + bias[:, None, None]
     if weight.shape[1] <= FEW and x.device.type == "cpu":
-        blocks = F.conv2d(x, _of_blocks(weight), None if bias is None else bias.repeat_interleave(4), padding=1)
-        return F.pixel_shuffle(blocks, 2)[:, :, 1:-1, 1:-1]
+        return _by_blocks(x, weight, bias)
     return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
 
 def _as_products(x: Tensor, height: int, width: int) -> bool:
     """Whether a convolution with such a smaller map is done by products of matrices."""
-    plain = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    return plain and max(height, width) <= SMALL and not torch._C._are_functorch_transforms_active()
+    if x.device.type != "cpu" or max(height, width) > SMALL or torch.compiler.is_compiling():
+        return False
+    return not (torch.is_autocast_enabled("cpu") or torch._C._are_functorch_transforms_active())
 
 
-def _of_blocks(weight: Float[Tensor, "C D 4 4"]) -> Float[Tensor, "blocks C 2 2"]:
-    """The kernels of the pixels of 2×2 blocks, blocks that begin one pixel before the map does."""
+def _by_blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The doubling convolution, pixels of 2×2 blocks as channels; the blocks begin one pixel before the map does."""
     channels, made = weight.shape[:2]
-    taps = weight.view(channels, made, 2, 2, 2, 2).flip(2, 4)  # (C, D, tap, row of the block, tap, column)
-    return (
-        taps.permute(1, 3, 5, 0, 2, 4).reshape(made * 4, channels, 2, 2).contiguous(memory_format=torch.channels_last)
-    )
+    taps = weight.reshape(channels, made, 2, 2, 2, 2).flip(2, 4)  # (C, D, tap, row of the block, tap, column)
+    kernels = taps.permute(1, 3, 5, 0, 2, 4).reshape(made * 4, channels, 2, 2)
+    kernels = kernels.contiguous(memory_format=torch.channels_last)
+    y = F.conv2d(x, kernels, None if bias is None else bias.repeat_interleave(4), padding=1)
+    return F.pixel_shuffle(y, 2)[:, :, 1:-1, 1:-1]
 
 
 # Products. Maps are (B, H, W, C) here, kernels (D, 16C): D channels of the smaller map, C of the larger one. A few
@@ -120,9 +121,10 @@ def _weights(x: Tensor, y: Tensor, doubles: bool) -> Tensor:
     """The gradient in the kernel, given a convolution's input and the gradient in its result."""
     large, small = (part.permute(0, 2, 3, 1) for part in ((y, x) if doubles else (x, y)))
     D, C = small.shape[3], large.shape[3]
-    total = x.new_zeros(D, KERNEL**2 * C)
-    for part in _chunks(small, C):
-        total = torch.addmm(total, small[part].reshape(-1, D).t(), _cut(large[part]))
+    pairs = ((small[part].reshape(-1, D).t(), _cut(large[part])) for part in _chunks(small, C))
+    total = torch.mm(*next(pairs)) if len(x) else x.new_zeros(D, KERNEL**2 * C)
+    for pair in pairs:
+        total = torch.addmm(total, *pair)
     return total.view(D, KERNEL, KERNEL, C).permute(0, 3, 1, 2)
 
 
