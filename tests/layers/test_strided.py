@@ -21,8 +21,10 @@ def plain_doubling(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Ten
 
 @pytest.fixture(params=["a sample at a time", "at once"], autouse=True)
 def _samples_at_a_time(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strided, "LARGE", 0)
     if request.param == "a sample at a time":
-        monkeypatch.setattr(strided, "NUMBERS", 1)
+        monkeypatch.setattr(strided, "WINDOWS", 1)
+        monkeypatch.setattr(strided, "SUMMED", 1)
 
 
 CASES = [  # ours, torch's, the shapes of x and of the kernel, what comes out; as a product, as blocks, as torch does it
@@ -94,16 +96,19 @@ def test_a_gradient_in_the_input_alone_computes_none_in_the_weights(
 @pytest.mark.parametrize(
     ("layer", "shape", "torchs"),
     [
-        (Halving(8, 6), (2, 8, 8, 8), None),
-        (Halving(8, 6), (2, 8, 16, 16), "conv2d"),
-        (Doubling(8, 6), (2, 8, 4, 4), None),
+        (Halving(256, 256), (2, 256, 8, 8), None),
+        (Halving(256, 256), (2, 256, 16, 16), "conv2d"),
+        (Halving(256, 255), (2, 256, 8, 8), "conv2d"),
+        (Doubling(256, 256), (2, 256, 4, 4), None),
+        (Doubling(256, 256), (2, 256, 8, 8), "conv_transpose2d"),
+        (Doubling(255, 256), (2, 255, 4, 4), "conv_transpose2d"),
         (Doubling(8, 3), (2, 8, 8, 8), "conv2d"),
-        (Doubling(8, 6), (2, 8, 8, 8), "conv_transpose2d"),
     ],
 )
 def test_each_way_is_taken_where_it_is_the_faster_one(
     layer: nn.Module, shape: tuple[int, ...], torchs: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(strided, "LARGE", 2**20)
     called: list[str] = []
     for name in ("conv2d", "conv_transpose2d"):
         real = getattr(F, name)

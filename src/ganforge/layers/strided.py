@@ -2,8 +2,8 @@
 
 On a CPU two cases are done in another way, with the same numbers up to rounding:
 
-- The smaller map has a side of 4 at most. Then kernels are large and maps small, which torch's convolutions are slow
-  at: here each is a product of matrices, as a fully connected layer's, between windows that are cut out and kernels.
+- The smaller map has a side of 4 at most and the kernel a million weights or more, which torch's convolutions are slow
+  at: here each is a product of matrices, as a fully connected layer's, between windows that are cut out and the kernel.
 - An image is made, with few channels, which leaves most of a vector register empty. The four pixels of each 2×2 block
   have a 2×2 kernel each; as the outputs of one convolution they are four times as many.
 """
@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 __all__ = ["Doubling", "Halving", "conv_doubling", "conv_halving"]
 
-SMALL = 4  # a map's side up to which products of matrices are faster
+SMALL, LARGE = 4, 2**20  # a map's side up to which, and weights from which on, products of matrices are faster
 FEW = 4  # channels
 KERNEL = 4
-NUMBERS = 2**21  # in the windows of the samples that are done at a time: 8 MiB
+WINDOWS, SUMMED = 128, 512  # done at a time; the same where each time adds to a gradient of the kernel's size
 
 Bias = Float[Tensor, " D"] | None
 
@@ -31,7 +31,7 @@ def conv_halving(
 ) -> Float[Tensor, "B D H W"]:
     """`F.conv2d(x, weight, bias, stride=2, padding=1)`."""
     height, width = x.shape[2:]
-    if height % 2 or width % 2 or not _as_products(x, height // 2, width // 2):
+    if height % 2 or width % 2 or not _as_products(x, weight, height // 2, width // 2):
         return F.conv2d(x, weight, bias, stride=2, padding=1)
     y = _product(x, weight, doubles=False)
     return y if bias is None else y + bias[:, None, None]
@@ -41,7 +41,7 @@ def conv_doubling(
     x: Float[Tensor, "B C H W"], weight: Float[Tensor, "C D 4 4"], bias: Bias = None
 ) -> Float[Tensor, "B D HH WW"]:
     """`F.conv_transpose2d(x, weight, bias, stride=2, padding=1)`."""
-    if _as_products(x, *x.shape[2:]):
+    if _as_products(x, weight, *x.shape[2:]):
         y = _product(x, weight, doubles=True)
         return y if bias is None else y + bias[:, None, None]
     if weight.shape[1] <= FEW and x.device.type == "cpu":
@@ -49,9 +49,9 @@ def conv_doubling(
     return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
 
-def _as_products(x: Tensor, height: int, width: int) -> bool:
+def _as_products(x: Tensor, weight: Tensor, height: int, width: int) -> bool:
     """Whether a convolution with such a smaller map is done by products of matrices."""
-    if x.device.type != "cpu" or max(height, width) > SMALL or torch.compiler.is_compiling():
+    if x.device.type != "cpu" or max(height, width) > SMALL or weight.numel() < LARGE or torch.compiler.is_compiling():
         return False
     return not (torch.is_autocast_enabled("cpu") or torch._C._are_functorch_transforms_active())
 
@@ -67,13 +67,13 @@ def _by_blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 # Products. Maps are (B, H, W, C) here, kernels (D, 16C): D channels of the smaller map, C of the larger one. A few
-# samples at a time: their windows, 4 times the larger map, stay in the cache and are never kept.
+# samples at a time: their windows, which take four times the larger map, stay in the cache and are never kept.
 
 
-def _chunks(x: Tensor, channels: int) -> Iterator[slice]:
-    """Of the batch: as many samples as have `NUMBERS` in their windows of `channels`, at least one."""
-    size = max(NUMBERS // (x.shape[1] * x.shape[2] * KERNEL**2 * channels), 1)
-    return (slice(start, start + size) for start in range(0, len(x), size))
+def _chunks(small: Tensor, windows: int) -> Iterator[slice]:
+    """Of the batch: as many samples as have so many windows, at least one."""
+    size = max(windows // (small.shape[1] * small.shape[2]), 1)
+    return (slice(start, start + size) for start in range(0, len(small), size))
 
 
 def _cut(large: Tensor) -> Tensor:
@@ -108,11 +108,11 @@ def _run(x: Tensor, weight: Tensor, doubles: bool) -> Tensor:
     B, height, width, _ = x.shape
     if doubles:
         y = x.new_empty(B, 2 * height, 2 * width, C)
-        for part in _chunks(x, C):
+        for part in _chunks(x, WINDOWS):
             y[part] = _paste(x[part].reshape(-1, len(kernel)) @ kernel, x[part])
     else:
         y = x.new_empty(B, height // 2, width // 2, len(kernel))
-        for part in _chunks(y, C):
+        for part in _chunks(y, WINDOWS):
             y[part].view(-1, len(kernel)).copy_(_cut(x[part]) @ kernel.t())
     return y.permute(0, 3, 1, 2)
 
@@ -121,7 +121,7 @@ def _weights(x: Tensor, y: Tensor, doubles: bool) -> Tensor:
     """The gradient in the kernel, given a convolution's input and the gradient in its result."""
     large, small = (part.permute(0, 2, 3, 1) for part in ((y, x) if doubles else (x, y)))
     D, C = small.shape[3], large.shape[3]
-    pairs = ((small[part].reshape(-1, D).t(), _cut(large[part])) for part in _chunks(small, C))
+    pairs = ((small[part].reshape(-1, D).t(), _cut(large[part])) for part in _chunks(small, SUMMED))
     total = torch.mm(*next(pairs)) if len(x) else x.new_zeros(D, KERNEL**2 * C)
     for pair in pairs:
         total = torch.addmm(total, *pair)
