@@ -15,8 +15,8 @@ from ganforge.errors import RecipeError
 from ganforge.features import PixelFeatures
 from ganforge.features import extractor as feature_extractor
 from ganforge.gan_train import classification_accuracy_score
-from ganforge.label_figures import class_recalls, label_accuracy, label_figures, real_labels, sentences
-from ganforge.labels import labels_of
+from ganforge.label_figures import class_purity, class_recalls, label_accuracy, label_figures, real_labels, sentences
+from ganforge.labels import codes, labels_of
 from ganforge.metrics import manifold_scores
 from ganforge.sample import Sampler
 
@@ -24,6 +24,20 @@ from ganforge.sample import Sampler
 def test_accuracy_counts_what_was_read_as_asked() -> None:
     logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
     assert label_accuracy(logits, torch.tensor([0, 1, 1])) == pytest.approx(2 / 3)
+
+
+def test_codes_are_judged_by_the_classes_that_they_became() -> None:
+    logits = torch.eye(4)[[0, 0, 1, 3, 3, 3]]
+    assert class_purity(logits, torch.tensor([2, 2, 2, 0, 0, 1])) == (pytest.approx(5 / 6), 2)
+    source, classifier, labels = open_source(), feature_extractor("mnist"), codes(10)
+    y = labels.of_seeds(range(60))
+    fake = Crowd(torch.randn(60, 4), torch.eye(10)[(y + 3) % 5])
+    real = Crowd(torch.randn(60, 4), torch.eye(10)[y])
+    found = label_figures(labels, source, classifier, split="test", real=real, fake=fake)
+    assert found == {"class_purity": 1.0, "classes_found": 5, "classes": 10}, "and no recall of digits by codes"
+    assert sentences(found) == [
+        "a code is one class in 100.0 % of samples (by the classifier); 5 of 10 classes are some code's"
+    ]
 
 
 def test_recall_within_a_class_sees_a_collapse_that_the_whole_hides() -> None:

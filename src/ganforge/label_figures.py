@@ -1,8 +1,10 @@
-"""Whether a conditional generator makes what it is asked for: accuracy by a classifier, recall within each class."""
+"""Whether a conditional generator makes what it is asked for: accuracy by a classifier, recall within each class, and
+which classes codes without a name have become."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganforge.crowd import Crowd, real_images, shuffled
@@ -11,7 +13,7 @@ from ganforge.features import Extractor
 from ganforge.labels import Labels
 from ganforge.metrics import manifold_scores
 
-__all__ = ["class_recalls", "label_accuracy", "label_figures", "real_labels", "sentences"]
+__all__ = ["class_purity", "class_recalls", "label_accuracy", "label_figures", "real_labels", "sentences"]
 
 NEIGHBOURS = 3
 
@@ -38,6 +40,22 @@ def class_recalls(*, real: Tensor, fake: Tensor, y_real: Tensor, y_fake: Tensor,
     return found
 
 
+def class_purity(logits: Tensor, codes: Tensor) -> tuple[float, int]:
+    """How far codes that nobody named are classes: the share of samples, (N, classes) logits, that a classifier reads
+    as the class which their code, (N,), has most of; and how many classes are some code's.
+
+    Purity of a clustering, Manning et al. 2008, Introduction to Information Retrieval, eq. 16.1.
+
+    >>> class_purity(torch.eye(3)[[0, 0, 1, 1, 1]], torch.tensor([0, 0, 0, 1, 1]))
+    (0.8, 2)
+    """
+    read, codes = logits.argmax(1), codes.to(logits.device)
+    counts = torch.zeros(int(codes.max()) + 1, logits.shape[1], device=logits.device)
+    counts.index_put_((codes, read), torch.ones(len(read), device=logits.device), accumulate=True)
+    seen = counts[counts.sum(1) > 0]
+    return float(seen.max(1).values.sum() / len(read)), len(seen.argmax(1).unique())
+
+
 def real_labels(source: Source, split: str, count: int) -> Tensor | None:
     """The labels of the real images that `crowd.reference` takes, in its order; None where there are no classes."""
     images = real_images(source, split)
@@ -54,12 +72,18 @@ def label_figures(
 
     Returns:
         `label_accuracy` where the extractor knows these very classes, by name; `class_recall` by class name, and
-        `least_class_recall`, where the features of both sides are there.
+        `least_class_recall`, where the features of both sides are there. Of codes that nobody named, where the
+        extractor has classes: `class_purity`, `classes_found` and how many `classes` there are.
     """
     if labels is None or labels.condition.kind != "class":
         return {}
     asked = labels.of_seeds(range(len(fake.features)))
     found: dict[str, Any] = {}
+    if labels.nobodys:
+        if extractor.classes:
+            found["class_purity"], found["classes_found"] = class_purity(fake.logits, asked)
+            found["classes"] = len(extractor.classes)
+        return found
     if tuple(extractor.classes) == labels.names:
         found["label_accuracy"] = label_accuracy(fake.logits, asked)
     y = real_labels(source, split, real.count)
@@ -78,6 +102,10 @@ def sentences(figures: dict[str, Any]) -> Sequence[str]:
     ['asked for a class, it makes that class in 97.5 % of samples (by the classifier)']
     """
     lines = []
+    if "class_purity" in figures:
+        share = f"{figures['class_purity']:.1%}".replace("%", " %")
+        lines.append(f"a code is one class in {share} of samples (by the classifier); "
+                     f"{figures['classes_found']} of {figures['classes']} classes are some code's")  # fmt: skip
     if "label_accuracy" in figures:
         share = figures["label_accuracy"]
         lines.append(f"asked for a class, it makes that class in {share:.1%} of samples (by the classifier)"

@@ -35,6 +35,11 @@ class Labels:
     shares: Float[Tensor, " K"] | None = None
     examples: Float[Tensor, "M K"] | None = None
 
+    @property
+    def nobodys(self) -> bool:
+        """Whether nobody named them: InfoGAN's codes, which mean what the generator came to mean by them."""
+        return self.names == codes(len(self.names)).names
+
     def of_seeds(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."]:
         """Each seed's own label, drawn by the shares or from the examples; the same whatever else is asked for."""
         rng = torch.Generator()
