@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 import ganforge.networks
 from ganforge.errors import RecipeError
-from ganforge.layers import Condition, SelfAttention, SpectralNorm, advance_spectral_norms, mixes_samples
+from ganforge.layers import (
+    Condition,
+    Doubling,
+    Halving,
+    SelfAttention,
+    SpectralNorm,
+    advance_spectral_norms,
+    mixes_samples,
+)
 from ganforge.networks import affine, dcgan, mlp, points
 
 FILES = [
@@ -188,9 +196,9 @@ def test_dcgan_64_is_the_public_example() -> None:
     assert G.z_dim == 100
     assert sum(weight.numel() for weight in G.parameters()) == 3_576_704
     assert sum(weight.numel() for weight in D.parameters()) == 2_765_568
-    assert [type(part) for part in G.ups[0]] == [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d]
-    assert [type(part) for part in D.downs[0]] == [nn.Conv2d, nn.LeakyReLU]
-    assert [type(part) for part in D.downs[1]] == [nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU]
+    assert [type(part) for part in G.ups[0]] == [nn.BatchNorm2d, nn.ReLU, Doubling]
+    assert [type(part) for part in D.downs[0]] == [Halving, nn.LeakyReLU]
+    assert [type(part) for part in D.downs[1]] == [Halving, nn.BatchNorm2d, nn.LeakyReLU]
     weights = torch.cat([p.detach().flatten() for player in (G, D) for p in player.parameters() if p.ndim == 4])
     assert float(weights.std()) == pytest.approx(0.02, rel=0.01)
 

@@ -85,7 +85,8 @@ def test_a_gradient_in_the_input_alone_computes_none_in_the_weights(
     computed: list[bool] = []
     real = strided._weights
     monkeypatch.setattr(strided, "_weights", lambda *given: computed.append(True) or real(*given))
-    x, weight = torch.randn(2, 3, 4, 4, requires_grad=True), torch.randn(3, 3, 4, 4, requires_grad=True)
+    x, weight = (torch.randn(size, 3, 4, 4).contiguous(memory_format=torch.channels_last) for size in (2, 3))
+    x, weight = x.requires_grad_(), weight.requires_grad_()
     y = convolution(x, weight)
     torch.autograd.grad(y.sum(), x, retain_graph=True)
     assert not computed
@@ -113,8 +114,23 @@ def test_each_way_is_taken_where_it_is_the_faster_one(
     for name in ("conv2d", "conv_transpose2d"):
         real = getattr(F, name)
         monkeypatch.setattr(strided.F, name, lambda *a, _n=name, _r=real, **k: called.append(_n) or _r(*a, **k))
-    layer(torch.randn(shape))
+    layer.to(memory_format=torch.channels_last)(torch.randn(shape))  # type: ignore[call-overload]
     assert called == ([] if torchs is None else [torchs])
+
+
+@pytest.mark.parametrize(("layer", "side"), [(Halving(8, 6, bias=False), 8), (Doubling(8, 6, bias=False), 4)])
+def test_what_comes_out_may_be_written_into(layer: nn.Module, side: int) -> None:
+    layer = layer.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.randn(2, 8, side, side, requires_grad=True)
+    torch.relu_(layer(x)).sum().backward()
+    assert x.grad is not None
+
+
+def test_a_trace_which_would_hold_the_number_of_chunks_is_of_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, weight = (torch.randn(size, 8, 4, 4).contiguous(memory_format=torch.channels_last) for size in (2, 6))
+    assert strided._as_products(x, weight, 4, 4)
+    monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)
+    assert not strided._as_products(x, weight, 4, 4)
 
 
 def test_under_a_transform_it_is_torchs_own() -> None:

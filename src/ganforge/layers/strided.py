@@ -30,8 +30,8 @@ def conv_halving(
     x: Float[Tensor, "B C HH WW"], weight: Float[Tensor, "D C 4 4"], bias: Bias = None
 ) -> Float[Tensor, "B D H W"]:
     """`F.conv2d(x, weight, bias, stride=2, padding=1)`."""
-    height, width = x.shape[2:]
-    if height % 2 or width % 2 or not _as_products(x, weight, height // 2, width // 2):
+    fits = x.ndim == 4 and x.shape[1] == weight.shape[1] and not (x.shape[2] % 2 or x.shape[3] % 2)
+    if not fits or not _as_products(x, weight, x.shape[2] // 2, x.shape[3] // 2):
         return F.conv2d(x, weight, bias, stride=2, padding=1)
     y = _product(x, weight, doubles=False)
     return y if bias is None else y + bias[:, None, None]
@@ -41,19 +41,25 @@ def conv_doubling(
     x: Float[Tensor, "B C H W"], weight: Float[Tensor, "C D 4 4"], bias: Bias = None
 ) -> Float[Tensor, "B D HH WW"]:
     """`F.conv_transpose2d(x, weight, bias, stride=2, padding=1)`."""
-    if _as_products(x, weight, *x.shape[2:]):
+    fits = x.ndim == 4 and x.shape[1] == weight.shape[0]
+    if fits and _as_products(x, weight, x.shape[2], x.shape[3]):
         y = _product(x, weight, doubles=True)
         return y if bias is None else y + bias[:, None, None]
-    if weight.shape[1] <= FEW and x.device.type == "cpu":
+    if fits and weight.shape[1] <= FEW and x.device.type == "cpu" and not torch._C._are_functorch_transforms_active():
         return _by_blocks(x, weight, bias)
     return F.conv_transpose2d(x, weight, bias, stride=2, padding=1)
 
 
 def _as_products(x: Tensor, weight: Tensor, height: int, width: int) -> bool:
     """Whether a convolution with such a smaller map is done by products of matrices."""
-    if x.device.type != "cpu" or max(height, width) > SMALL or weight.numel() < LARGE or torch.compiler.is_compiling():
+    if x.device.type != "cpu" or max(height, width) > SMALL or weight.numel() < LARGE:
         return False
-    return not (torch.is_autocast_enabled("cpu") or torch._C._are_functorch_transforms_active())
+    if not x.dtype == weight.dtype in (torch.float32, torch.float64):  # lower ones need wider sums
+        return False
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if traced or torch.is_autocast_enabled("cpu") or torch._C._are_functorch_transforms_active():
+        return False
+    return any(part.is_contiguous(memory_format=torch.channels_last) for part in (x, weight))  # as comes out
 
 
 def _by_blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -63,7 +69,7 @@ def _by_blocks(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     kernels = taps.permute(1, 3, 5, 0, 2, 4).reshape(made * 4, channels, 2, 2)
     kernels = kernels.contiguous(memory_format=torch.channels_last)
     y = F.conv2d(x, kernels, None if bias is None else bias.repeat_interleave(4), padding=1)
-    return F.pixel_shuffle(y, 2)[:, :, 1:-1, 1:-1]
+    return F.pixel_shuffle(y, 2)[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
 
 
 # Products. Maps are (B, H, W, C) here, kernels (D, 16C): D channels of the smaller map, C of the larger one. A few
@@ -102,21 +108,27 @@ def _matrix(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1).reshape(len(weight), -1)
 
 
+def _empty(x: Tensor, *sizes: int) -> Tensor:
+    """(B, C, H, W) in channels_last, and no view: others may write into it."""
+    return torch.empty(sizes, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+@torch.autocast("cpu", enabled=False)
 def _run(x: Tensor, weight: Tensor, doubles: bool) -> Tensor:
     """The halving or doubling convolution."""
-    kernel, C, x = _matrix(weight), weight.shape[1], x.permute(0, 2, 3, 1)
-    B, height, width, _ = x.shape
-    if doubles:
-        y = x.new_empty(B, 2 * height, 2 * width, C)
-        for part in _chunks(x, WINDOWS):
-            y[part] = _paste(x[part].reshape(-1, len(kernel)) @ kernel, x[part])
-    else:
-        y = x.new_empty(B, height // 2, width // 2, len(kernel))
-        for part in _chunks(y, WINDOWS):
-            y[part].view(-1, len(kernel)).copy_(_cut(x[part]) @ kernel.t())
-    return y.permute(0, 3, 1, 2)
+    kernel, (D, C), (B, _, height, width) = _matrix(weight), weight.shape[:2], x.shape
+    given = x.permute(0, 2, 3, 1)
+    y = _empty(x, B, C, 2 * height, 2 * width) if doubles else _empty(x, B, D, height // 2, width // 2)
+    made = y.permute(0, 2, 3, 1)
+    for part in _chunks(given if doubles else made, WINDOWS):
+        if doubles:
+            made[part] = _paste(given[part].reshape(-1, D) @ kernel, given[part])
+        else:
+            made[part] = (_cut(given[part]) @ kernel.t()).view(made[part].shape)
+    return y
 
 
+@torch.autocast("cpu", enabled=False)
 def _weights(x: Tensor, y: Tensor, doubles: bool) -> Tensor:
     """The gradient in the kernel, given a convolution's input and the gradient in its result."""
     large, small = (part.permute(0, 2, 3, 1) for part in ((y, x) if doubles else (x, y)))
@@ -236,4 +248,6 @@ class Doubling(nn.ConvTranspose2d):
         super().__init__(before, after, KERNEL, stride=2, padding=1, bias=bias)
 
     def forward(self, x: Float[Tensor, "B C H W"], output_size: list[int] | None = None) -> Float[Tensor, "B D HH WW"]:
+        if output_size is not None:
+            return super().forward(x, output_size)
         return conv_doubling(x, self.weight, self.bias)
