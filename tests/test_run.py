@@ -182,6 +182,15 @@ def test_a_signal_saves_says_how_to_go_on_and_exits_with_its_code(
     assert RunFolder.open(path).latest() is not None
 
 
+def test_what_nobody_reads_stops_nothing() -> None:
+    code = "from ganforge.view import say\nfor _ in range(3):\n    say('words')\nprint('went on')"
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run([sys.executable, "-c", code], stderr=writer, stdout=subprocess.PIPE, check=True)
+    os.close(writer)
+    assert process.stdout == b"went on\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_a_run_whose_terminal_is_closed_saves(tiny_file: Path, tmp_path: Path) -> None:
     import pty

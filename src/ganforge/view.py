@@ -48,6 +48,15 @@ MOST_CLASSES = 40  # of a data set, a line each
 FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 
 
+def go_on_unread() -> None:
+    """Where nobody reads stderr any more work goes on in silence; rich would leave the program."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+
+
+stderr.on_broken_pipe = go_on_unread  # type: ignore[method-assign]
+
+
 def say(words: str) -> None:
     """A line for people, on stderr."""
     stderr.print(words, markup=False, soft_wrap=True)
