@@ -48,13 +48,14 @@ MOST_CLASSES = 40  # of a data set, a line each
 FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 
 
-def go_on_unread() -> None:
-    """Where nobody reads stderr any more work goes on in silence; rich would leave the program."""
+def silence(*numbers: int) -> None:
+    """Lets what is written to these file descriptors go nowhere: nobody reads it any more, and to write is an error."""
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+        for number in numbers:
+            os.dup2(nowhere.fileno(), number)
 
 
-stderr.on_broken_pipe = go_on_unread  # type: ignore[method-assign]
+stderr.on_broken_pipe = lambda: silence(2)  # type: ignore[method-assign]  # rich would leave the program
 
 
 def say(words: str) -> None:
@@ -78,10 +79,8 @@ def signals() -> Iterator[list[int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)
-        if number == hangup:  # the terminal is gone: to write there is an error
-            with open(os.devnull, "w") as nowhere:
-                for terminal in terminals:
-                    os.dup2(nowhere.fileno(), terminal)
+        if number == hangup:
+            silence(*terminals)
         say("stopping after this step and saving; once more to stop at once")
         signal.signal(number, at_once)
 

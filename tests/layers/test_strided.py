@@ -74,7 +74,8 @@ def test_they_are_differentiated_twice(
 ) -> None:
     torch.manual_seed(1)
     small = [(1, 2, *shape[2:]), ((2, 2) if mine is conv_halving else (2, min(made, 3))) + (4, 4)]
-    given = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in small]
+    layout = torch.channels_last  # else products are left to torch
+    given = [torch.randn(size, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_() for size in small]
     assert torch.autograd.gradgradcheck(lambda x, w: mine(x, w).square(), given)
 
 
@@ -134,6 +135,7 @@ def test_a_trace_which_would_hold_the_number_of_chunks_is_of_torchs_own(monkeypa
 
 
 def test_under_a_transform_it_is_torchs_own() -> None:
-    layer, x = Halving(3, 5), torch.randn(2, 1, 3, 8, 8)
+    layer = Halving(3, 5).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.randn(2, 1, 3, 8, 8)
     mapped = torch.vmap(layer)(x)
     assert torch.allclose(mapped, torch.stack([layer(part) for part in x]), atol=1e-6)
