@@ -157,3 +157,10 @@ def test_the_program_for_gpus_runs_where_there_is_none(tmp_path: Path) -> None:
     assert ways["float32"]["gflop"] > 0
     if not torch.cuda.is_available():
         assert subprocess.run(command[:2], capture_output=True).returncode == 2
+
+
+def test_the_layers_benchmark_compares_both_ways(tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCHMARKS / "layers.py"), "--quick", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    rows = (tmp_path / "layers-quick.md").read_text().splitlines()[-2:]
+    assert all(row.startswith("| doubling, by blocks |") and row.count(" → ") == 3 for row in rows)
