@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from conftest import TINY_SETTINGS
+from ganforge.layers import Output
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.plan import build
-from ganforge.probe import Probe, data_faults, largest_singular_value, silent_share, update_ratio
+from ganforge.probe import Probe, data_faults, largest_singular_value, preference, silent_share, update_ratio
 from ganforge.recipe import Recipe, override
 from ganforge.state import TrainState
 
@@ -86,3 +87,41 @@ def test_without_held_out_samples_nothing_is_compared_with_them(tiny_recipe: Rec
     assert not {"nearest_train", "held_out_auc"} & seen.look(TrainState.start(seen.plan)).keys()
     kept = Probe(build(tiny_recipe))
     assert {"nearest_train", "held_out_auc"} <= kept.look(TrainState.start(kept.plan)).keys()
+
+
+class Knows(nn.Module):
+    """A discriminator whose logit is larger the nearer a sample is to its class; `part` of the time."""
+
+    def __init__(self, part: float = 1.0, head: bool = False) -> None:
+        super().__init__()
+        self.part, self.head = part, head
+        self.seen: torch.Tensor
+        self.register_buffer("seen", torch.zeros(()))
+
+    def full(self, x: torch.Tensor, y: torch.Tensor) -> Output:
+        """Both kinds of opinion."""
+        self.seen += 1
+        rows = x[:, :1] - torch.arange(4) if self.head else x[:, :1] - y[:, None]
+        near = -rows.square() * (torch.arange(len(x)) < self.part * len(x))[:, None]
+        return Output([torch.zeros(len(x))], aux=near) if self.head else Output([near[:, 0]])
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_labels_are_preferred_as_far_as_they_are_known(head: bool) -> None:
+    y = torch.arange(40) % 4
+    x = y[:, None].float()
+    assert preference(Knows(head=head), x, y, 4) == 1
+    assert preference(Knows(0.5, head=head), x, y, 4) == 0.75  # the other half is chance
+    assert preference(Knows(0.0, head=head), x, y, 4) == 0.5
+    D = Knows(head=head)
+    assert preference(D, x, (y + 2) % 4, 4) < 0.5
+    assert D.seen == 0, "what a discriminator keeps stays as it was"
+
+
+def test_a_plain_discriminator_of_labels_is_asked_too() -> None:
+    class Plain(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return -(x - y[:, None]).abs()
+
+    y = torch.arange(12) % 3
+    assert preference(Plain(), y[:, None].float(), y, 3) == 1

@@ -28,17 +28,14 @@ class Labels:
         names: of the classes, or of a vector's numbers.
         shares: of the classes among the samples that it is to make, (classes,); None for vectors.
         examples: label vectors to draw from, (M, size); None for classes.
+        nobodys: whether nobody named them: InfoGAN's codes, which mean what the generator came to mean by them.
     """
 
     condition: Condition
     names: tuple[str, ...]
     shares: Float[Tensor, " K"] | None = None
     examples: Float[Tensor, "M K"] | None = None
-
-    @property
-    def nobodys(self) -> bool:
-        """Whether nobody named them: InfoGAN's codes, which mean what the generator came to mean by them."""
-        return self.names == codes(len(self.names)).names
+    nobodys: bool = False
 
     def of_seeds(self, seeds: Sequence[int]) -> Shaped[Tensor, "N ..."]:
         """Each seed's own label, drawn by the shares or from the examples; the same whatever else is asked for."""
@@ -100,6 +97,7 @@ class Labels:
             "names": list(self.names),
             "shares": None if self.shares is None else self.shares.tolist(),
             "examples": None if self.examples is None else self.examples.tolist(),
+            "nobodys": self.nobodys,
         }
 
     @classmethod
@@ -109,7 +107,7 @@ class Labels:
             return None
         condition = Condition(record["kind"], record["size"], record["optional"])
         shares, examples = (None if record[k] is None else torch.tensor(record[k]) for k in ("shares", "examples"))
-        return cls(condition, tuple(record["names"]), shares, examples)
+        return cls(condition, tuple(record["names"]), shares, examples, record.get("nobodys", False))
 
 
 def labels_of(source: Source, *, balanced: bool, optional: bool = False) -> Labels:
@@ -151,7 +149,7 @@ def class_names(source: Source) -> tuple[str, ...]:
 def codes(count: int) -> Labels:
     """Labels that mean nothing beforehand: InfoGAN's code."""
     names = tuple(f"code {i}" for i in range(count))
-    return Labels(Condition("class", count), names, shares=torch.full((count,), 1 / count))
+    return Labels(Condition("class", count), names, shares=torch.full((count,), 1 / count), nobodys=True)
 
 
 def check_same(saved: Labels | None, now: Labels | None, *, name: str) -> None:

@@ -18,7 +18,7 @@ from torch.func import functional_call
 from ganforge.data import Split
 from ganforge.games.packing import packed
 from ganforge.latent import seeded
-from ganforge.layers import SpectralNorm
+from ganforge.layers import Output, SpectralNorm
 from ganforge.plan import Plan, told_labels
 from ganforge.schedules import at
 from ganforge.state import TrainState
@@ -53,6 +53,9 @@ class Probe:
     - `update_ratio_*`: length of a player's last update, over that of its weights (Adam and AdamW).
     - `gradient_norm_output`: mean norm of the generator's gradient at a fake; `slope`: mean size of its loss's slope in
       the logit, 0 where the loss saturates.
+    - `own_label`: share of held-out samples that D prefers with their own label to the same with another one (with a
+      class head: share of those whose own label it finds likelier); `asked_label`: the same of fakes and what they were
+      asked for. Where there are classes; the former where D is told them.
     - `duplicates`, `constant_channels`, `labels`: of the data, see `data_faults`.
     """
 
@@ -134,7 +137,7 @@ class Probe:
                 fake = untouched(G, self.z, self.asked)
             with torch.no_grad(), silences(D) as dead_discriminator:
                 new = untouched(D, self.packs(self.held_out), self.new_labels)
-            seen = self.beliefs(D, new) | self.lessons(D, fake)
+            seen = self.beliefs(D, new) | self.lessons(D, fake) | self.obedience(D, fake)
         seen |= {"dead_generator": mean(dead_generator), "dead_discriminator": mean(dead_discriminator)}
         with torch.no_grad():
             return seen | self.crowd(fake) | self.sizes(state) | self.faults
@@ -151,6 +154,17 @@ class Probe:
             return {}
         known = untouched(D, self.packs(self.trained[: self.count]), self.known_labels)
         return {"held_out_auc": float(torch.heaviside(known[:, None] - new, known.new_tensor(0.5)).mean())}
+
+    @torch.no_grad()
+    def obedience(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
+        """Whether D knows which class belongs to a sample, and whether fakes are of the class that was asked for."""
+        labels = self.plan.labels
+        if labels is None or labels.condition.kind != "class":
+            return {}
+        classes, own, asked = labels.condition.size, self.new_labels, self.asked
+        assert asked is not None
+        seen = {} if own is None else {"own_label": preference(D, self.held_out[: len(own)], own, classes)}
+        return seen | {"asked_label": preference(D, fake, asked, classes)}
 
     def lessons(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
         """What the generator is told at its output."""
@@ -229,6 +243,26 @@ def untouched(network: nn.Module, x: Tensor, y: Tensor | None = None) -> Tensor:
     """A network's output in training, its buffers as they were before."""
     given = (x,) if y is None else (x, y)
     return functional_call(network, {name: buffer.clone() for name, buffer in network.named_buffers()}, given)
+
+
+def preference(D: nn.Module, x: Tensor, y: Tensor, classes: int) -> float:
+    """The share of samples that D prefers with their label, (B,) int64, to the same with another; a draw is half."""
+    other = (y + 1 + torch.arange(len(y), device=y.device) % (classes - 1)) % classes
+    before = [(buffer, buffer.clone()) for buffer in D.buffers()]
+    ahead = agreement(D, x, y) - agreement(D, x, other)
+    for buffer, value in before:
+        buffer.copy_(value)
+    return float(torch.heaviside(ahead, ahead.new_tensor(0.5)).mean())
+
+
+def agreement(D: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """How well samples and labels go together for D, (B,): the label's logit by a class head, else the sample's."""
+    torch.manual_seed(0)  # the same units dropped, whatever the label
+    output: Output | None = D.full(x, y) if hasattr(D, "full") else None  # type: ignore[operator]
+    if output is None or output.aux is None:
+        logits = D(x, y) if output is None else output.logits[0]
+        return logits.float().flatten(1).mean(1) if logits.ndim > 1 else logits.float()
+    return output.aux.float().gather(1, y[:, None]).squeeze(1)
 
 
 def mean(values: list[float]) -> float:

@@ -202,6 +202,8 @@ def test_the_probe_asks_with_labels_and_touches_nothing(recipe: Recipe) -> None:
     seen = Probe(plan).look(state)
     assert seen["labels"] == 3
     assert 0 <= seen["held_out_auc"] <= 1
+    assert 0 <= seen["own_label"] <= 1
+    assert 0 <= seen["asked_label"] <= 1
     assert all(torch.equal(value, before[name]) for name, value in state.tensors().items())
 
 

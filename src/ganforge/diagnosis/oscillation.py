@@ -5,22 +5,24 @@ import numpy as np
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
 from ganforge.diagnosis.remedy import calmer, slower, stabilised, urgent
-from ganforge.diagnosis.trace import Trace, lasting
+from ganforge.diagnosis.trace import Array, Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
 
 WIDE = 0.5  # of the loss itself
 LEAST = 5
+LEVELS = {False: "its mean", True: "the distance between real and fake logits"}
 
 
 def check(trace: Trace) -> Finding | None:
     """Within each of the last five ticks or more the generator's loss swings by over half of its own mean (a standard
     deviation), and D's by a quarter. Losses of GANs swing by design, but by a few per cent to a fifth.
 
-    Not for a Wasserstein critic, whose losses have no level that they could be compared with.
+    A hinge loss's generator pays minus the fakes' logit, which may lie anywhere, so its swings are compared with how
+    far D holds reals and fakes apart. Not for a Wasserstein critic, where that distance is what is being learnt.
     """
     critic = trace.setting("objective.name") == "wasserstein"
-    swings = [trace[f"band_loss_{p}"] / np.abs(trace[f"loss_{p}"]).clip(1e-9) for p in ("generator", "discriminator")]
+    swings = [trace[f"band_loss_{p}"] / level(trace, p).clip(1e-9) for p in ("generator", "discriminator")]
     start = None if critic else lasting((swings[0] > WIDE) & (swings[1] > WIDE / 2), LEAST)
     if start is None:
         return None
@@ -28,12 +30,23 @@ def check(trace: Trace) -> Finding | None:
     return Finding(
         "oscillation",
         int(trace.images[start]),
-        f"within a tick the generator's loss swings by {mine:.0%} of its mean and D's by {theirs:.0%}, for "
-        f"{count(len(swings[0]) - start)}",
+        f"within a tick the generator's loss swings by {mine:.0%} of {LEVELS[hinged(trace)]} and D's by {theirs:.0%}, "
+        f"for {count(len(swings[0]) - start)}",
         certainty((mine - WIDE) / WIDE, len(swings[0]) - start, least=LEAST),
         urgent(trace) or calmer(trace) or stabilised(trace) or slower(trace, "discriminator", 4.0),
         "The players answer each other's last move and not each other's game; momentum and large rates feed it.",
     )
+
+
+def hinged(trace: Trace) -> bool:
+    """Whether the game is one of hinges."""
+    return bool(trace.setting("objective.name") == "hinge")
+
+
+def level(trace: Trace, player: str) -> Array:
+    """What a player's swings are compared with, (T,)."""
+    apart = trace["real_logits"] - trace["fake_logits"]
+    return np.abs(apart if hinged(trace) else trace[f"loss_{player}"])
 
 
 def sick(rng: np.random.Generator) -> Trace:
