@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ganforge.commands import evaluate, sample, tradeoff
 from ganforge.crowd import Crowd, reference
 from ganforge.data import open_source
-from ganforge.errors import RecipeError
+from ganforge.errors import DataError, RecipeError
 from ganforge.features import PixelFeatures
 from ganforge.features import extractor as feature_extractor
 from ganforge.gan_train import classification_accuracy_score
@@ -99,6 +99,8 @@ def test_the_verbs_take_labels_and_truncation(tmp_path: Path, capsys: pytest.Cap
     assert "asked for a class, it makes that class in" in capsys.readouterr().out
     tradeoff(tmp_path / "run", thresholds=".5,inf", samples=200, out=tmp_path / "c.png", device="cpu", as_json=False)
     assert "recall" in capsys.readouterr().out
+    with pytest.raises(RecipeError, match=r"c.gif' is no picture"):
+        tradeoff(tmp_path / "run", thresholds=".5,1", samples=200, out=tmp_path / "c.gif", device="cpu", as_json=False)
     assert (tmp_path / "c.png").stat().st_size > 10_000
 
 
@@ -133,3 +135,9 @@ def test_a_classifier_learns_from_an_honest_generator_and_not_from_another(tmp_p
     assert scores[1].generated < 0.75
     with pytest.raises(RecipeError, match="can't be asked for a class"):
         classification_accuracy_score(Sampler(Painter(True), name="p", shape=(1, 16, 16)), source)
+    small = Sampler(Painter(True), name="p", shape=(1, 8, 8), labels=labels)
+    with pytest.raises(DataError, match=r"has images of \(1, 16, 16\), and p makes \(1, 8, 8\)"):
+        classification_accuracy_score(small, source, split="held_out")
+    for wrong in ({"split": "tset"}, {"images": 10}):
+        with pytest.raises(RecipeError, match="judge on one of test, held_out, train, after 64 or more"):
+            classification_accuracy_score(small, source, **wrong)

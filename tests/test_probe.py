@@ -1,5 +1,7 @@
 """The dear measures against closed forms and made scenes."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ from conftest import TINY_SETTINGS
 from ganforge.layers import Output
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.plan import build
-from ganforge.probe import Probe, data_faults, largest_singular_value, preference, silent_share, update_ratio
+from ganforge.probe import Probe, data_faults, largest_singular_value, preference, ratio, silent_share, update_ratio
 from ganforge.recipe import Recipe, override
 from ganforge.state import TrainState
 
@@ -72,6 +74,11 @@ def test_silent_units_are_those_of_one_value() -> None:
     x = torch.rand(6, 4, 3, 3)
     x[:, 1], x[:, 3] = 0.0, 5.0
     assert silent_share(x) == 0.5
+
+
+def test_copies_among_the_reals_leave_ratios_open() -> None:
+    assert ratio(1.0, 2.0) == 0.5
+    assert math.isnan(ratio(1.0, 0.0))
 
 
 def test_faults_of_data() -> None:

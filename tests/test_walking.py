@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from ganforge.features.extractor import Features
 from ganforge.io.film import save_film
 from ganforge.io.images import read_metadata
 from ganforge.labels import Labels
-from ganforge.latent import expected_norm
+from ganforge.latent import expected_norm, truncated_deviation
 from ganforge.layers import Condition
 from ganforge.recipe import Recipe
 from ganforge.run import begin
@@ -65,6 +66,21 @@ def test_a_walk_decodes_the_latents_of_its_seeds() -> None:
     assert torch.allclose(field(free, [1, 2, 3, 4], side=3)[[0, 2, 6, 8]], latents([1, 2, 3, 4], 4), atol=1e-5)
 
 
+def test_a_truncated_generator_walks_and_adds_among_its_own_latents() -> None:
+    short = free.truncated(0.5)
+    assert torch.allclose(walked(short, [3, 5], frames=2), short.sample([3, 5]), atol=1e-6)
+    assert torch.allclose(field(short, [1, 2, 3, 4], side=2), short.sample([1, 2, 3, 4]), atol=1e-6)
+    whole, cut = (mixed(one, terms_in("1,2 - 3"), Sign).z.norm(dim=1) for one in (free, short))
+    assert torch.allclose(cut, whole * truncated_deviation(0.5), rtol=1e-4)
+    assert short.truncated(float("inf")) is free
+    assert short.truncated(0.3).name == "plain@0, truncated to 0.3"
+
+
+def test_a_name_with_a_comma_is_a_name() -> None:
+    odd = Sampler(Plain(), name="odd@0", shape=(3,), labels=replace(CLASSES, names=("ant, red", "bee", "cow")))
+    assert torch.equal(asked(odd, "ant, red", [1, 2]), torch.tensor([[1.0, 0, 0]] * 2))
+
+
 def test_labels_go_from_class_to_class_as_shares() -> None:
     made = walked(conditional, [1, 1, 1], frames=5, labels="ant,cow,1")
     expected = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1], [0, 0.5, 0.5], [0, 1, 0]]
@@ -108,6 +124,8 @@ def test_labels_are_added_up_and_what_is_negative_is_cut_off() -> None:
     ("'many' is no term", lambda: terms_in("1,2 - many")),
     ("'x\\*3' is no term", lambda: terms_in("x*3")),
     ("there is no class 'nine': the classifier sign", lambda: exemplars(free, terms_in("class:nine")[0], Sign)),
+    ("'nan\\*3' is no term", lambda: terms_in("nan*3 + 4")),
+    ("several classes for one sum", lambda: mixed(conditional, terms_in("1,2 + 3"), Sign, labels="0,1")),
     ("cancel", lambda: mixed(free, terms_in("1,2 - 1,2"), Sign)),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_refused_with_the_reason(words: str, call: object) -> None:
@@ -116,7 +134,15 @@ def test_what_makes_no_sense_is_refused_with_the_reason(words: str, call: object
 
 
 def walk(run: Path, out: Path, **options: object) -> None:
-    given = {"frames": None, "way": "slerp", "loop": False, "corners": False, "labels": None, "fps": 20.0}
+    given = {
+        "frames": None,
+        "way": "slerp",
+        "loop": False,
+        "corners": False,
+        "labels": None,
+        "truncation": None,
+        "fps": 20.0,
+    }
     latent_commands.walk(run, "1,7,23", out, **{**given, **options}, device="cpu", as_json=False)  # type: ignore[arg-type]
 
 
@@ -134,7 +160,9 @@ def test_the_verbs_write_strips_films_and_frames(run: Path, tmp_path: Path, caps
     assert read_metadata(tmp_path / "a.png")["seeds"] == "1,7,23"
     walk(run, tmp_path / "frames", frames=3)
     assert len(list((tmp_path / "frames").iterdir())) == 3
-    latent_commands.mix(run, "1,2,3 - 4 + 5", tmp_path / "mix.png", labels=None, judge=None, device="cpu", as_json=True)
+    latent_commands.mix(
+        run, "1,2,3 - 4 + 5", tmp_path / "mix.png", labels=None, truncation=None, judge=None, device="cpu", as_json=True
+    )
     assert size(tmp_path / "mix.png") == (4 * 66 + 2, 4 * 66 + 2)
     assert capsys.readouterr().out.count("\n") == 4
 

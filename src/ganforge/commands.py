@@ -37,7 +37,7 @@ from ganforge.io.folder import RunFolder
 from ganforge.io.scorecard import Card, check_ending, write_card
 from ganforge.judged import judged_pair
 from ganforge.label_figures import label_figures
-from ganforge.labels import asked_labels
+from ganforge.labels import asked_labels, check_classes
 from ganforge.players import device_named
 from ganforge.published import asked
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
@@ -184,6 +184,8 @@ def evaluate(
     run = RunFolder.open(Path(what)) if every else None
     pair = judged_pair(what, against, device, size=size)
     maker, source = pair.maker, pair.source
+    if pair.own and isinstance(maker, Sampler):
+        check_classes(maker.labels, source)
     check_enough(maker, way.fakes, way.name)
     name = extractor_name(source, way.extractor or pair.extractor)
     judge = feature_extractor(name, device=str(device_named(device)), resize=resize)
@@ -300,6 +302,8 @@ def tradeoff(run: Path, *, thresholds: str, samples: int, out: Path | None, devi
     """Judge a generator at several truncations, and draw the curve."""
     chosen = curve.thresholds_in(thresholds)
     if out is not None:
+        if out.suffix not in ("", ".png"):
+            raise RecipeError(f"{str(out)!r} is no picture that this verb writes; end it in .png")
         require_matplotlib()
     maker, source, chosen_by_run, *_ = judged_pair(str(run), None, device)
     assert isinstance(maker, Sampler)

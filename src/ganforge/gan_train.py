@@ -17,6 +17,7 @@ from ganforge.sample import Sampler
 __all__ = ["ClassificationAccuracy", "classification_accuracy_score"]
 
 WIDTH = 16
+SPLITS = ("test", "held_out", "train")
 Batches = Callable[[int], tuple[Tensor, Tensor]]
 
 
@@ -53,9 +54,13 @@ def classification_accuracy_score(
         images: samples that each classifier sees, none twice where generated.
 
     Raises:
-        RecipeError: for a generator without classes.
-        DataError: if the data have other classes, or the split has no labels.
+        RecipeError: for a generator without classes, a split that there isn't, and fewer images than a batch.
+        DataError: if the data have other classes or another shape, or the split has no labels.
     """
+    if split not in SPLITS or images < batch:
+        raise RecipeError(
+            f"split = {split!r}, images = {images}: judge on one of {', '.join(SPLITS)}, after {batch} or more"
+        )
     if sampler.labels is None or sampler.labels.condition.kind != "class":
         raise RecipeError(f"{sampler.name} can't be asked for a class, so nothing can be learnt from its labels")
     images_of, classes = getattr(source, split), sampler.labels.condition.size
@@ -63,6 +68,8 @@ def classification_accuracy_score(
         raise DataError(f"{source.name} has no labels in its {split} images, by which a classifier could be judged.")
     if source.classes is not None and tuple(source.classes) != sampler.labels.names:
         raise DataError(f"the classes of {source.name} aren't those of {sampler.name}; give the data it learnt from.")
+    if tuple(source.shape) != sampler.shape:
+        raise DataError(f"{source.name} has images of {tuple(source.shape)}, and {sampler.name} makes {sampler.shape}.")
     y, rng = source.train.labels, torch.Generator().manual_seed(seed)
 
     def generated(step: int) -> tuple[Tensor, Tensor]:

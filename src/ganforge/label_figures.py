@@ -10,7 +10,7 @@ from torch import Tensor
 from ganforge.crowd import Crowd, real_images, shuffled
 from ganforge.data import Source
 from ganforge.features import Extractor
-from ganforge.labels import Labels
+from ganforge.labels import Labels, class_names
 from ganforge.metrics import manifold_scores
 
 __all__ = ["class_purity", "class_recalls", "label_accuracy", "label_figures", "real_labels", "sentences"]
@@ -86,7 +86,7 @@ def label_figures(
         return found
     if tuple(extractor.classes) == labels.names:
         found["label_accuracy"] = label_accuracy(fake.logits, asked)
-    y = real_labels(source, split, real.count)
+    y = real_labels(source, split, real.count) if class_names(source) == labels.names else None
     if y is not None and len(real.features) == len(y):
         sides = {"real": real.features, "fake": fake.features, "y_real": y, "y_fake": asked}
         recalls = dict(zip(labels.names, class_recalls(**sides, classes=len(labels.names)), strict=True))

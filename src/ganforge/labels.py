@@ -13,9 +13,20 @@ from ganforge.errors import CheckpointError, DataError, RecipeError
 from ganforge.latent import seeded
 from ganforge.layers import Condition
 
-__all__ = ["Labels", "asked_labels", "check_same", "class_names", "codes", "labels_of", "wanted_labels"]
+__all__ = [
+    "Labels",
+    "asked_labels",
+    "check_classes",
+    "check_same",
+    "checked_labels",
+    "class_names",
+    "codes",
+    "labels_of",
+    "wanted_labels",
+]
 
 EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
+UNEVEN = 1e-3  # how far shares of classes may add up beside 1
 APART = 2**34  # added to a seed, so that its label doesn't depend on its latent
 
 
@@ -60,8 +71,12 @@ class Labels:
             RecipeError: for one that there isn't, and where labels are vectors.
         """
         if self.condition.kind != "class":
-            raise RecipeError(f"labels {text!r}: this generator's labels are vectors of {self.condition.size} numbers")
-        return [label for word in text.split(",") for label in self._range(word.strip())]
+            raise RecipeError(
+                f"labels {text!r}: this generator's labels are vectors of {self.condition.size} numbers, which can be "
+                "given in Python: ganforge.load(RUN).sample(seeds, y=vectors)"
+            )
+        words = [text] if text in self.names else text.split(",")  # a name may have a comma in it
+        return [label for word in words for label in self._range(word.strip())]
 
     def _range(self, word: str) -> list[int]:
         """The classes that a number, a range or a name stands for."""
@@ -160,12 +175,31 @@ def check_same(saved: Labels | None, now: Labels | None, *, name: str) -> None:
     """
     if saved is None or now is None or (saved.condition, saved.names) == (now.condition, now.names):
         return
-    other = next((pair for pair in zip(saved.names, now.names, strict=False) if pair[0] != pair[1]), None)
-    words = f"{len(saved.names)} and {len(now.names)} of them" if other is None else f"{other[0]!r} is {other[1]!r} now"
     raise CheckpointError(
-        f"the classes of {name} aren't those that the run was saved with ({words}); put the data back, or start anew "
-        "with `ganforge train --init-from`"
+        f"the classes of {name} aren't those that the run was saved with ({difference(saved.names, now.names)}); put "
+        "the data back, or start anew with `ganforge train --init-from`"
     )
+
+
+def check_classes(saved: Labels | None, source: Source) -> None:
+    """See that a run's own data still have the classes that its generator was taught.
+
+    Raises:
+        CheckpointError: if not.
+    """
+    if saved is None or saved.nobodys or not saved.classes or saved.names == class_names(source):
+        return
+    raise CheckpointError(
+        f"the classes of {source.name} aren't those that the generator learnt "
+        f"({difference(saved.names, class_names(source))}); put the data back, or name other real images: "
+        "ganforge evaluate RUN IMAGES"
+    )
+
+
+def difference(before: Sequence[str], after: Sequence[str]) -> str:
+    """Where two lists of classes differ, in words."""
+    other = next((pair for pair in zip(before, after, strict=False) if pair[0] != pair[1]), None)
+    return f"{len(before)} and {len(after)} of them" if other is None else f"{other[0]!r} is {other[1]!r} now"
 
 
 def asked_labels(labels: Labels | None, text: str | None, seeds: Sequence[int]) -> tuple[list[int], Tensor | None]:
@@ -194,3 +228,52 @@ def wanted_labels(game: Mapping[str, Any], source: Source) -> Labels | None:
     if kind == "code":
         return codes(game["codes"])
     return labels_of(source, balanced=kind == "balanced", optional=game.get("label_dropout", 0) > 0)
+
+
+def checked_labels(labels: Labels | None, y: Any, *, count: int) -> Tensor | None:
+    """Labels as a generator takes them, whole numbers as int64; (count,) of classes, or (count, numbers) float.
+
+    Args:
+        y: a tensor, or whatever `torch.as_tensor` takes; None for none.
+
+    Raises:
+        RecipeError: if they don't fit.
+    """
+    if labels is None or y is None:
+        if labels is not None:
+            raise RecipeError(f"this generator is conditional: give labels y, {labels.words}")
+        if y is not None:
+            raise RecipeError("this generator takes no labels; leave them out")
+        return None
+    y, condition = torch.as_tensor(y), labels.condition
+    if len(y.shape) == 0 or len(y) != count:
+        raise RecipeError(f"labels of shape {tuple(y.shape)} for {count} samples; give one for each: {labels.words}")
+    if y.is_floating_point():
+        if y.ndim != 2 or y.shape[1] != condition.size:
+            raise RecipeError(f"labels of shape {tuple(y.shape)} don't fit; give {labels.words}")
+        check_numbers(y, labels)
+        return y
+    if condition.kind != "class" or y.ndim != 1 or y.dtype == torch.bool:
+        raise RecipeError(f"labels of shape {tuple(y.shape)} and type {y.dtype} don't fit; give {labels.words}")
+    if len(y) and not -int(condition.optional) <= int(y.min()) <= int(y.max()) < condition.size:
+        raise RecipeError(f"label {int(y.max() if y.max() >= condition.size else y.min())} is out of range; "
+                          f"give {labels.words}")  # fmt: skip
+    return y.long()
+
+
+def check_numbers(y: Float[Tensor, "B K"], labels: Labels) -> None:
+    """See that label vectors are numbers, or NaN where a label may be left out, and that shares of classes are such.
+
+    Raises:
+        RecipeError: if they aren't.
+    """
+    given = y[~labels.condition.none(y)] if labels.condition.optional else y
+    if not bool(given.isfinite().all()):
+        raise RecipeError(f"labels hold {given[~given.isfinite()][0].item()}; give {labels.words}")
+    if labels.condition.kind == "class" and len(given):
+        off = (given.sum(1) - 1).abs()
+        worst = int(off.argmax())
+        if off[worst] > UNEVEN or bool((given < -UNEVEN).any()):
+            wrong = given[given.amin(1).argmin()] if bool((given < -UNEVEN).any()) else given[worst]
+            raise RecipeError(f"{[round(v, 3) for v in wrong.tolist()]} are no shares of classes: give numbers from 0 "
+                              "that add up to 1")  # fmt: skip

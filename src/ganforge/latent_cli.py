@@ -15,6 +15,12 @@ Seeds = Annotated[str, typer.Option(help="seeds: 0-7, or 1,7,23")]
 Label = Annotated[
     str | None, typer.Option("--label", "--labels", help="of a conditional run: one class, or one for each seed: 3,5,8")
 ]
+OneLabel = Annotated[
+    str | None, typer.Option("--label", "--labels", help="of a conditional run: one class for the whole sum")
+]
+Truncation = Annotated[
+    float | None, typer.Option(help="threshold of the latents, .5 for instance: better samples, less variety")
+]
 Judge = Annotated[
     str | None,
     typer.Option("--extractor", help="the classifier that reads samples; default: by the number of channels"),
@@ -32,6 +38,7 @@ def walk(
     labels: Label = None,
     fps: Annotated[float, typer.Option(min=0.1, max=50, help="frames a second")] = 20,
     *,
+    truncation: Truncation = None,
     loop: Annotated[bool, typer.Option("--loop", help="back to the first seed, without a seam")] = False,
     grid: Annotated[bool, typer.Option("--grid", help="the field between four seeds in the corners")] = False,
     device: Device = "auto",
@@ -52,17 +59,19 @@ def walk(
     from ganforge import latent_commands
 
     latent_commands.walk(run, seeds, out, frames=frames, way=way or ("cubic" if loop else "slerp"), loop=loop,
-                         corners=grid, labels=labels, fps=fps, device=device, as_json=as_json)  # fmt: skip
+                         corners=grid, labels=labels, truncation=truncation, fps=fps, device=device,
+                         as_json=as_json)  # fmt: skip
 
 
 def mix(
     run: RunPath,
     expression: Annotated[str, typer.Argument(metavar="SUM", help="'1,2,3 - 4,5 + 7', 'class:7 - class:1 + 0.5*23'")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the picture, .png")] = Path("mix.png"),
-    labels: Label = None,
+    labels: OneLabel = None,
     extractor: Judge = None,
     device: Device = "auto",
     *,
+    truncation: Truncation = None,
     as_json: AsJson = False,
 ) -> None:
     """Add and subtract means of latents, and look at the sum.
@@ -78,18 +87,22 @@ def mix(
     """
     from ganforge import latent_commands
 
-    latent_commands.mix(run, expression, out, labels=labels, judge=extractor, device=device, as_json=as_json)
+    latent_commands.mix(run, expression, out, labels=labels, truncation=truncation, judge=extractor,
+                        device=device, as_json=as_json)  # fmt: skip
 
 
 def edit(
     run: RunPath,
-    direction: Annotated[str, typer.Option(help="FILE.safetensors:0, or :NAME, as `ganforge directions` wrote it")],
+    direction: Annotated[
+        str, typer.Option(help="FILE.safetensors:0, or :NAME, of `ganforge directions`; FILE alone: its first")
+    ],
     seeds: Seeds = "0-7",
     steps: Annotated[str, typer.Option(help="in standard deviations of a latent")] = "-2,-1,0,1,2",
     out: Annotated[Path, typer.Option("--out", "-o", help="the picture, .png")] = Path("edit.png"),
     labels: Label = None,
     device: Device = "auto",
     *,
+    truncation: Truncation = None,
     as_json: AsJson = False,
 ) -> None:
     """Move samples along a direction: a row for each seed, a column for each step.
@@ -100,7 +113,8 @@ def edit(
     """
     from ganforge import latent_commands
 
-    latent_commands.edit(run, direction, seeds, steps, out, labels=labels, device=device, as_json=as_json)
+    latent_commands.edit(run, direction, seeds, steps, out, labels=labels, truncation=truncation, device=device,
+                         as_json=as_json)  # fmt: skip
 
 
 def directions(
@@ -148,7 +162,8 @@ def invert(
     run: RunPath,
     images: Annotated[list[str], typer.Argument(metavar="IMAGES...", help="files of the run's size, or test:0-7")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="the picture, .png; the latents go into .npy beside it")
+        Path,
+        typer.Option("--out", "-o", help="the picture, .png; latents go into .npy beside it, labels into .labels.npy"),
     ] = Path("invert.png"),
     *,
     starts: Annotated[int, typer.Option(min=1, help="nearest samples that are descended from")] = 4,

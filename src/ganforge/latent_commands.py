@@ -1,5 +1,6 @@
 """What the verbs on latent space do, once their words are parsed."""
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,12 @@ def judge_of(sampler: Sampler, name: str | None) -> Callable[[], Extractor]:
     return partial(extractor, name or extractor_for(sampler.shape), device=sampler.device)
 
 
+def loaded(path: Path, device: str, truncation: float | None) -> Sampler:
+    """A generator, its latents truncated where a threshold is given."""
+    sampler = load(path, device=device)
+    return sampler if truncation is None else sampler.truncated(truncation)
+
+
 def check_picture(out: Path) -> None:
     """See that a picture can go there.
 
@@ -65,6 +72,7 @@ def walk(
     loop: bool,
     corners: bool,
     labels: str | None,
+    truncation: float | None,
     fps: float,
     device: str,
     as_json: bool,
@@ -79,7 +87,7 @@ def walk(
         raise RecipeError(f"--grid is one picture, no loop: end {str(out)!r} in .png and leave out --loop")
     if not still:
         check_film(out)
-    sampler, keys = load(path, device=device), seeds_in(seeds)
+    sampler, keys = loaded(path, device, truncation), seeds_in(seeds)
     if len(sampler.shape) == 1 and not still:
         raise RecipeError(f"{sampler.name} makes points, of which there is no film; end {str(out)!r} in .png")
     if corners:
@@ -103,14 +111,15 @@ def sheet(sampler: Sampler, made: Tensor, columns: int) -> Image.Image:
 
 
 def mix(
-    path: Path, expression: str, out: Path, *, labels: str | None, judge: str | None, device: str, as_json: bool
-) -> None:
+    path: Path, expression: str, out: Path, *, labels: str | None, truncation: float | None, judge: str | None,
+    device: str, as_json: bool,
+) -> None:  # fmt: skip
     """Add up means of latents, and show each term's exemplars, its mean, and the result.
 
     A row for each term: its mean, then its exemplars. The last row: the result.
     """
     check_picture(out)
-    sampler, terms = load(path, device=device), terms_in(expression)
+    sampler, terms = loaded(path, device, truncation), terms_in(expression)
     found = mixed(sampler, terms, judge_of(sampler, judge), labels=labels)
     images = decoded(sampler, found.z, found.y)
     rows = [list(images[[1 + i]]) + list(sampler.sample(part[: ROW - 1])) for i, part in enumerate(found.seeds)]
@@ -124,19 +133,22 @@ def mix(
 
 def padded(rows: Sequence[Sequence[Tensor]]) -> Tensor:
     """Rows of samples of different lengths, filled up with the darkest; in one batch."""
+    if rows[0][0].ndim == 1:  # points stand in one plot, where a blank would be one more
+        return torch.stack([sample for row in rows for sample in row])
     widest = max(map(len, rows))
     blank = torch.zeros_like(rows[0][0])
     return torch.stack([sample for row in rows for sample in [*row, *[blank] * (widest - len(row))]])
 
 
 def edit(
-    path: Path, direction: str, seeds: str, steps: str, out: Path, *, labels: str | None, device: str, as_json: bool
-) -> None:
+    path: Path, direction: str, seeds: str, steps: str, out: Path, *, labels: str | None, truncation: float | None,
+    device: str, as_json: bool,
+) -> None:  # fmt: skip
     """Move samples along a direction of a file and show them: a row for each seed, a column for each step."""
     check_picture(out)
     where, word = split_direction(direction)
     amounts, keys = steps_in(steps), seeds_in(seeds)
-    sampler = load(path, device=device)
+    sampler = loaded(path, device, truncation)
     found = load_directions(where, sampler)
     number = found.chosen(word)
     made = strips(sampler, [found.vectors[number]], keys, amounts, labels)
@@ -162,7 +174,10 @@ def steps_in(text: str) -> list[float]:
         RecipeError: for what is none.
     """
     try:
-        return [float(word) for word in text.split(",")]
+        found = [float(word) for word in text.split(",")]
+        if all(map(math.isfinite, found)):
+            return found
+        raise ValueError
     except ValueError:
         raise RecipeError(f"{text!r} names no steps; write numbers and commas: -2,-1,0,1,2") from None
 
@@ -189,6 +204,8 @@ def directions(
     """
     if keep and not targets:
         raise RecipeError(f"--keep {keep[0]} is for --target: name what the direction is to change, or leave it out")
+    if not (methods or attributes or targets):
+        raise RecipeError("--by none leaves nothing to find; name an --attribute or a --target, or ways: --by jacobian")
     file = out or (path if path.is_dir() and not is_checkpoint(path) else Path()) / "directions.safetensors"
     check_directions_file(file)
     sampler, ways = load(path, device=device), checked_methods(methods)
@@ -278,16 +295,26 @@ def invert(
     both = torch.cat([targets.to(found.images), found.images])
     columns = min(len(targets), ROW)
     save_png(out, sheet(sampler, pairs(both, columns), columns), {"model": sampler.name, "images": ", ".join(names)})
-    latents_file = out.with_suffix(".npy")
-    with replaced(latents_file) as beside, beside.open("wb") as file:
-        np.save(file, found.z.numpy())
+    latents_file, labels_file = out.with_suffix(".npy"), out.with_suffix(".labels.npy")
+    keep_array(latents_file, found.z)
+    if found.y is not None:
+        keep_array(labels_file, found.y)
+        for row, label in zip(rows, found.y.tolist(), strict=True):
+            row["label"] = sampler.classes[label] if sampler.classes and isinstance(label, int) else label
     optimised = "optimised too" if features == network.name else "not optimised"
-    view.say(f"picture: {out} (originals above reconstructions)\nlatents: {latents_file}\n"
+    view.say(f"picture: {out} (originals above reconstructions)\nlatents: {latents_file}"
+             f"{'' if found.y is None else f', labels: {labels_file}'}\n"
              f"pixels: root mean square on [-1, 1]; {network.name}: distance of its features, {optimised}")  # fmt: skip
     cells = [[str(row["image"]), *(f"{row[k]:.4g}" for k in ("start", "pixels", network.name)), str(row["won"])]
              for row in rows]  # fmt: skip
     heads = ["image", "pixels at start", "pixels", network.name, "best start"]
     view.table(heads, cells, {"model": sampler.name, "file": str(latents_file), "images": rows}, as_json=as_json)
+
+
+def keep_array(path: Path, array: Tensor) -> None:
+    """A NumPy file, whole or not at all."""
+    with replaced(path) as beside, beside.open("wb") as file:
+        np.save(file, array.numpy())
 
 
 def starts_named(won: Tensor, starts: int) -> list[str]:
@@ -306,7 +333,10 @@ def in_range(x: Tensor) -> Tensor:
 
 
 def pairs(both: Tensor, columns: int) -> Tensor:
-    """Originals and reconstructions in turns of a row each; a last row is filled up with the darkest."""
+    """Originals and reconstructions in turns of a row each; a last row is filled up with the darkest. Points as they
+    are."""
+    if both.ndim == 2:
+        return both
     halves = both.unflatten(0, (2, -1))
     missing = -halves.shape[1] % columns
     halves = torch.cat([halves, torch.zeros_like(halves[:, :1]).expand(-1, missing, *both.shape[1:])], 1)

@@ -195,13 +195,13 @@ class Probe:
         x, y = self.held_out.flatten(1), fake.float().flatten(1)
         real, made = self.reals, Crowd.of(y, self.trained.flatten(1), self.anchors)
         return {
-            "diversity": made.distance / real.distance,
-            "spacing": float(made.nearest[:, 0].median() / real.nearest[:, 0].median()),
+            "diversity": ratio(made.distance, real.distance),
+            "spacing": ratio(float(made.nearest[:, 0].median()), float(real.nearest[:, 0].median())),
             "coverage": float((torch.cdist(x, y).amin(1) <= real.nearest[:, -1]).float().mean()),
             "known_modes": float(self.plan.source.mixture is not None),
             "modes": perplexity(made.places) / perplexity(real.places),
             "places": [round(share, 6) for share in made.places.tolist()],
-        } | ({} if self.plan.source.held_out is None else {"nearest_train": made.to_known / real.to_known})
+        } | ({} if self.plan.source.held_out is None else {"nearest_train": ratio(made.to_known, real.to_known)})
 
     def sizes(self, state: TrainState) -> dict[str, float]:
         """Of weights and updates."""
@@ -263,6 +263,11 @@ def agreement(D: nn.Module, x: Tensor, y: Tensor) -> Tensor:
         logits = D(x, y) if output is None else output.logits[0]
         return logits.float().flatten(1).mean(1) if logits.ndim > 1 else logits.float()
     return output.aux.float().gather(1, y[:, None]).squeeze(1)
+
+
+def ratio(made: float, real: float) -> float:
+    """How many times as large; NaN where reals are copies of each other, at distance 0."""
+    return made / real if real > 0 else float("nan")
 
 
 def mean(values: list[float]) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from ganforge.io.disk import replaced
 from ganforge.io.folder import RunFolder
 from ganforge.io.images import grid, save_png, to_uint8
 from ganforge.io.scatter import scatter
-from ganforge.labels import Labels
+from ganforge.labels import Labels, checked_labels
 from ganforge.latent import seeded, truncated
 from ganforge.layers import advance_spectral_norms, called, fused
 from ganforge.layers.spectral import WARM_UP
@@ -52,12 +53,14 @@ class Sampler:
         labels: what it can be asked for; None: nothing. A seed has a label of its own, of which the shares are those
             that it was trained for.
         truncation: the threshold τ of seeds' latents; ∞ for none.
+        whole: the sampler of the same generator without truncation.
     """
 
     def __init__(
         self, G: nn.Module, *, name: str, shape: Sequence[int], images: int = 0, labels: Labels | None = None
     ) -> None:
         self.truncation = math.inf
+        self.whole = self
         self.G = G.eval().requires_grad_(False)
         self.name, self.shape, self.images, self.labels = name, tuple(shape), images, labels
         self.z_dim = int(G.z_dim)  # type: ignore[arg-type]
@@ -84,15 +87,19 @@ class Sampler:
         return next(self.G.parameters()).device
 
     @torch.inference_mode()
-    def generate(self, z: Float[Tensor, "B z"], y: Shaped[Tensor, "B ..."] | None = None) -> Float[Tensor, "B ..."]:
-        """Images in [-1, 1], or points, for given latents, on the generator's device.
+    def generate(self, z: Tensor, y: Any = None) -> Float[Tensor, "B ..."]:
+        """Images in [-1, 1], or points, for given latents z, (B, z_dim), on the generator's device.
 
-        Labels y are class numbers, (B,) int64, or shares of classes, (B, classes) float, or label vectors.
+        Labels y, a tensor, an array or a list, are class numbers, (B,) whole, or shares of classes, (B, classes) float,
+        or label vectors.
 
         Raises:
-            RecipeError: for labels that this generator can't use, and for none where it needs some.
+            RecipeError: for latents of another size, for labels that this generator can't use or of another number,
+                and for none where it needs some.
         """
-        check_labels(self.labels, y)
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise RecipeError(f"latents of shape {tuple(z.shape)} don't fit {self.name}; give (B, {self.z_dim})")
+        y = checked_labels(self.labels, y, count=len(z))
         return called(self.fast, z.to(self.device), None if y is None else y.to(self.device))
 
     def truncated(self, threshold: float) -> "Sampler":
@@ -108,11 +115,13 @@ class Sampler:
             raise RecipeError(f"truncation = {threshold:g} is no threshold; give a positive number, .5 for instance")
         if threshold == self.truncation:
             return self
+        if math.isinf(threshold):
+            return self.whole
         copied = copy.copy(self)
         vars(copied).pop("fast", None)
-        copied.G = settled(self.G, batch=SETTLED, labels=self.labels, truncation=threshold)
+        copied.G = settled(self.whole.G, batch=SETTLED, labels=self.labels, truncation=threshold)
         copied.truncation = threshold
-        copied.name = self.name if math.isinf(threshold) else f"{self.name}, truncated to {threshold:g}"
+        copied.name = f"{self.whole.name}, truncated to {threshold:g}"
         return copied
 
     def latents(self, seeds: Sequence[int]) -> Float[Tensor, "N z"]:
@@ -123,22 +132,20 @@ class Sampler:
         """The labels that belong to the seeds; None where there are no labels."""
         return None if self.labels is None else self.labels.of_seeds(seeds)
 
-    def batches(
-        self, seeds: Iterable[int], *, y: Shaped[Tensor, "N ..."] | None = None, batch: int = 256
-    ) -> Iterator[Num[Tensor, "B ..."]]:
+    def batches(self, seeds: Iterable[int], *, y: Any = None, batch: int = 256) -> Iterator[Num[Tensor, "B ..."]]:
         """The images of the seeds as uint8 (points as they are) on the CPU, a batch at a time, in bounded memory.
 
         Labels y, one for each seed; without, each seed's own.
         """
         seeds = list(seeds)
+        if y is not None:
+            y = checked_labels(self.labels, y, count=len(seeds))
         for start in range(0, len(seeds), batch):
             part = seeds[start : start + batch]
             asked = self.labels_of(part) if y is None else y[start : start + batch]
             yield self.medium.stored(self.generate(self.latents(part), asked)).cpu()
 
-    def sample(
-        self, seeds: Iterable[int], *, y: Shaped[Tensor, "N ..."] | None = None, batch: int = 256
-    ) -> Num[Tensor, "N ..."]:
+    def sample(self, seeds: Iterable[int], *, y: Any = None, batch: int = 256) -> Num[Tensor, "N ..."]:
         """The images of the seeds, (N, C, H, W) uint8 on the CPU; points, (N, D) float32; labels as in `batches`.
 
         >>> load("runs/demo").sample(range(4)).shape        # doctest: +SKIP
@@ -150,29 +157,6 @@ class Sampler:
     def overview(self, count: int) -> Num[Tensor, "N ..."]:
         """Samples of the seeds 0, 1, 2, ... for a picture: every class in its turn, if there are classes."""
         return self.sample(range(count), y=None if self.labels is None else self.labels.spread(count))
-
-
-def check_labels(labels: Labels | None, y: Shaped[Tensor, "B ..."] | None) -> None:
-    """See that labels fit a generator.
-
-    Raises:
-        RecipeError: if they don't.
-    """
-    if labels is None or y is None:
-        if labels is not None:
-            raise RecipeError(f"this generator is conditional: give labels y, {labels.words}")
-        if y is not None:
-            raise RecipeError("this generator takes no labels; leave them out")
-        return
-    condition = labels.condition
-    if y.is_floating_point():
-        if y.ndim != 2 or y.shape[1] != condition.size:
-            raise RecipeError(f"labels of shape {tuple(y.shape)} don't fit; give {labels.words}")
-    elif condition.kind != "class" or y.ndim != 1:
-        raise RecipeError(f"labels of shape {tuple(y.shape)} and type {y.dtype} don't fit; give {labels.words}")
-    elif len(y) and not -int(condition.optional) <= int(y.min()) <= int(y.max()) < condition.size:
-        raise RecipeError(f"label {int(y.max() if y.max() >= condition.size else y.min())} is out of range; "
-                          f"give {labels.words}")  # fmt: skip
 
 
 def latents(seeds: Sequence[int], z_dim: int) -> Float[Tensor, "N z"]:

@@ -1,5 +1,6 @@
 """What a trained generator shows along a walk, at a mix and over a field: seeds to latents and labels to samples."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,18 @@ from torch import Tensor
 
 from ganforge.errors import RecipeError
 from ganforge.features import Extractor
-from ganforge.latent import WAYS, bilinear, lerp, mix, of_typical_length, positions, slerp, walk
-from ganforge.sample import Sampler, latents, seeds_in
+from ganforge.latent import (
+    WAYS,
+    bilinear,
+    lerp,
+    mix,
+    of_typical_length,
+    positions,
+    slerp,
+    truncated_deviation,
+    walk,
+)
+from ganforge.sample import Sampler, seeds_in
 
 __all__ = ["Term", "asked", "between_labels", "decoded", "exemplars", "field", "mixed", "shares", "terms_in", "walked"]
 
@@ -69,7 +80,7 @@ def walked(
         RecipeError: as `walk`, and as `asked`.
     """
     y = asked(sampler, labels, seeds)
-    z = walk(latents(seeds, sampler.z_dim), frames, way=way, loop=loop)
+    z = walk(sampler.latents(seeds), frames, way=way, loop=loop)
     return decoded(sampler, z, between_labels(y, frames, loop=loop))
 
 
@@ -86,7 +97,7 @@ def field(
     if way not in (straight := {"lerp": lerp, "slerp": slerp}):
         raise RecipeError(f"a grid between four corners can't be walked by {way!r}; take lerp or slerp")
     y = asked(sampler, labels, seeds)
-    z = bilinear(latents(seeds, sampler.z_dim), side, side, between=straight[way])
+    z = bilinear(sampler.latents(seeds), side, side, between=straight[way])
     return decoded(sampler, z.flatten(0, 1), None if y is None else bilinear(y, side, side, between=lerp).flatten(0, 1))
 
 
@@ -121,9 +132,10 @@ def terms_in(text: str) -> list[Term]:
             weight = float(factor or 1) * (1 if sign == "+" else -1)
         except ValueError:
             found = None
-        if found is None:
+        if found is None or not math.isfinite(weight):
             raise RecipeError(
-                f"{word!r} is no term of a sum; write seeds, classes, signs between spaces: '1,2,3 - 4,5 + class:7'"
+                f"{word!r} is no term of a sum; write seeds, classes, signs between spaces: '1,2,3 - 4,5 + class:7' "
+                "(a class whose name has a sign or a comma in it goes by its number)"
             )
         seeds = tuple(seeds_in(found["seeds"])) if found["seeds"] else ()
         terms.append(Term(weight, name.strip(), seeds, (found["name"] or "").strip()))
@@ -205,9 +217,11 @@ def mixed(
     """
     seeds = [exemplars(sampler, term, judge) for term in terms]
     weights = torch.tensor([term.weight for term in terms])
-    means = of_typical_length(torch.stack([latents(part, sampler.z_dim).mean(0) for part in seeds]))
+    means = of_typical_length(torch.stack([sampler.latents(part).mean(0) for part in seeds]))
     y = None
     if sampler.labels is not None:
+        if labels is not None and len(sampler.labels.named(labels)) > 1:
+            raise RecipeError(f"labels {labels!r} are several classes for one sum; name one, or leave them out")
         single = [asked(sampler, labels, part) for part in seeds]
         rows = torch.stack([part.mean(0) for part in single if part is not None])
         total = weights @ rows if labels is None else rows[0]
@@ -217,4 +231,5 @@ def mixed(
         y = torch.cat([total[None], rows])
     elif labels is not None:
         asked(sampler, labels, [0])  # says why not
-    return Mixed(torch.cat([mix(means, weights)[None], means]), y, seeds)
+    z = torch.cat([mix(means, weights)[None], means]) * truncated_deviation(sampler.truncation)
+    return Mixed(z, y, seeds)

@@ -223,8 +223,8 @@ def test_a_file_of_directions_knows_its_generator(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="there is no direction '3'"):
         found.chosen("3")
     (tmp_path / "b.safetensors").write_bytes(b"nonsense")
-    for name in ("b", "c"):
-        with pytest.raises(CheckpointError, match="holds no directions"):
+    for name, words in (("b", "holds no directions"), ("c", "there is no file")):
+        with pytest.raises(CheckpointError, match=words):
             load_directions(tmp_path / f"{name}.safetensors", sampler)
     with pytest.raises(RecipeError, match=r"end it in \.safetensors"):
         save_directions(tmp_path / "a.pt", Directions(V, (), (), "", ""))

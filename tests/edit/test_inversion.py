@@ -65,6 +65,25 @@ def test_the_pull_draws_to_the_typical_length() -> None:
     assert pulled < 3
 
 
+def test_a_start_is_kept_where_no_descent_comes_nearer() -> None:
+    own = sampler.generate(latents(range(5), 3)).clone()
+    pulled = inverted(sampler, own, pull=1e4, starts=2, steps=50)
+    assert (pulled.pixel_distance <= pulled.start_distance).all()
+    assert torch.allclose(pulled.pixel_distance, (pulled.images - own).square().mean(1).sqrt(), atol=1e-6)
+
+
+def test_points_are_not_drawn_away_from_what_fits() -> None:
+    own = sampler.generate(latents(range(5), 3)).clone()
+    assert inverted(sampler, own, starts=2, steps=200).pixel_distance.max() < 1e-3
+
+
+def test_a_truncated_generator_is_searched_among_its_own_latents() -> None:
+    short = sampler.truncated(0.4)
+    own = short.generate(short.latents(range(20))).clone()
+    found = inverted(short, own, starts=1, steps=1, lr=1e-9)
+    assert found.z.abs().max() <= 0.4 + 1e-6
+
+
 def test_labels_are_searched_over() -> None:
     told = Sampler(Linear(), name="told@0", shape=(6,), labels=CLASSES)
     y = torch.tensor([0, 1, 1, 0])
@@ -121,6 +140,8 @@ def test_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no")
     assert torch.equal(fitting_image(tmp_path / "grey.png", grey)[0], torch.from_numpy(array[..., 0]))
     assert torch.equal(fitting_image(tmp_path / "colour.png", colour), torch.from_numpy(array).movedim(-1, 0))
+    Image.fromarray(257 * array[..., 0].astype(np.uint16)).save(tmp_path / "deep.png")
+    assert torch.equal(fitting_image(tmp_path / "deep.png", grey)[0], torch.from_numpy(array[..., 0]))
     for name, model, words in (
         ("low.png", colour, r"is 8×4 pixels and colour, and grey@0 makes 8×8 in colour"),
         ("colour.png", grey, "8×8 pixels and colour, and grey@0 makes 8×8 in grey;"),
@@ -147,18 +168,28 @@ def test_the_verbs_find_move_and_invert(run: Path, tmp_path: Path, capsys: pytes
     found = find(attributes=["size"], targets=["brightness"], keep=["contrast"])
     assert [row["name"] for row in found["directions"]] == ["jacobian 0", "jacobian 1", "size", "plane brightness"]  # type: ignore[attr-defined, index]
     file = found["file"]
-    latent_commands.edit(run, f"{file}:size", "0-2", "-2,0,2", tmp_path / "e.png", labels=None, device="cpu",
-                         as_json=False)  # fmt: skip
+    latent_commands.edit(run, f"{file}:size", "0-2", "-2,0,2", tmp_path / "e.png", labels=None, truncation=None,
+                         device="cpu", as_json=False)  # fmt: skip
     with Image.open(tmp_path / "e.png") as picture:
         assert picture.size == (3 * 66 + 2, 3 * 66 + 2)
     capsys.readouterr()
-    for words, call in (("no steps", {"steps": "a"}), ("no direction '9'", {"direction": f"{file}:9"}),
+    for words, call in (("no steps", {"steps": "a"}), ("'0,nan' names no steps", {"steps": "0,nan"}),
+                        ("no direction '9'", {"direction": f"{file}:9"}),
                         ("no picture", {"out": tmp_path / "e.gif"})):  # fmt: skip
         given = {"direction": f"{file}:0", "steps": "1", "out": tmp_path / "e.png", **call}
         with pytest.raises(RecipeError, match=words):
-            latent_commands.edit(run, seeds="0", labels=None, device="cpu", as_json=False, **given)  # type: ignore[arg-type]
+            latent_commands.edit(
+                run,
+                seeds="0",
+                labels=None,
+                truncation=None,
+                device="cpu",
+                as_json=False,
+                **given,  # type: ignore[arg-type]
+            )
     for words, options in (("--keep slant is for --target", {"keep": ["slant"]}), ("no way 'x'", {"methods": ["x"]}),
-                           ("no attribute 'charm'", {"attributes": ["charm"]})):  # fmt: skip
+                           ("no attribute 'charm'", {"attributes": ["charm"]}),
+                           ("leaves nothing to find", {"methods": []})):  # fmt: skip
         with pytest.raises(RecipeError, match=words):
             find(**options)
     how = {"starts": 2, "steps": 3, "features": "none", "judge": None, "device": "cpu"}

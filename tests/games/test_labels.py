@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganforge.batch import Batch
 from ganforge.errors import CheckpointError, DataError, RecipeError
-from ganforge.labels import check_same
+from ganforge.labels import check_classes, check_same, codes
 from ganforge.plan import Plan, build
 from ganforge.probe import Probe
 from ganforge.recipe import Recipe, override
@@ -186,10 +186,20 @@ def test_samples_of_a_class_a_mixture_and_their_refusals(recipe: Recipe) -> None
         (torch.tensor([0, 3]), "label 3 is out of range; give class numbers from 0 to 2"),
         (torch.tensor([-1, 0]), "label -1 is out of range"),
         (torch.rand(2, 4), r"labels of shape \(2, 4\) don't fit"),
+        (torch.full((2, 3), 0.5), r"\[0.5, 0.5, 0.5\] are no shares of classes"),
+        (torch.tensor([[1.0, 0, 0], [1.5, -0.5, 0]]), r"\[1.5, -0.5, 0.0\] are no shares"),
+        (torch.full((2, 3), float("nan")), "labels hold nan"),
+        (torch.tensor([1]), r"labels of shape \(1,\) for 2 samples"),
+        ([True, False], "type torch.bool don't fit"),
         (None, "this generator is conditional"),
     ):
         with pytest.raises(RecipeError, match=words):
             sampler.generate(z, y)
+    for same in ([1, 2], np.array([1, 2], np.uint8), torch.tensor([1, 2], dtype=torch.int32)):
+        assert torch.equal(sampler.sample([5, 6], y=same), sampler.sample([5, 6], y=torch.tensor([1, 2])))
+    for wrong in (torch.randn(2, sampler.z_dim + 1), torch.randn(sampler.z_dim)):
+        with pytest.raises(RecipeError, match=rf"don't fit g; give \(B, {sampler.z_dim}\)"):
+            sampler.generate(wrong, torch.tensor([1, 2]))
     free = Sampler(build(override(recipe, [])).networks()["generator"], name="f", shape=(1, 16, 16))
     with pytest.raises(RecipeError, match="takes no labels"):
         free.generate(z, torch.tensor([0, 1]))
@@ -250,3 +260,13 @@ def test_another_list_of_classes_is_no_way_to_go_on(recipe: Recipe) -> None:
     check_same(labels, labels, name="greys")
     with pytest.raises(CheckpointError, match="the classes of greys aren't those"):
         check_same(labels, replace(labels, names=("a", "b", "c")), name="greys")
+
+
+def test_a_judgement_takes_no_other_classes_for_its_own(recipe: Recipe) -> None:
+    plan = plan_of(recipe)
+    assert plan.labels is not None
+    check_classes(plan.labels, plan.source)
+    with pytest.raises(CheckpointError, match="aren't those that the generator learnt \\('a' is '0' now\\)"):
+        check_classes(replace(plan.labels, names=("a", "b", "c")), plan.source)
+    check_classes(codes(3), plan.source)
+    check_classes(None, plan.source)

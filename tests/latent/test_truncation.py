@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
-from ganforge.latent import truncated
+from ganforge.latent import truncated, truncated_deviation
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.5, 1.0, 2.0])
@@ -17,6 +17,15 @@ def test_the_distribution_is_the_truncated_normal(threshold: float) -> None:
     expected = stats.truncnorm(-threshold, threshold)
     assert stats.kstest(found.numpy(), expected.cdf).pvalue > 0.01
     assert found.std().item() == pytest.approx(expected.std(), rel=0.02)
+
+
+@pytest.mark.parametrize("threshold", [1e-3, 0.01, 0.5, 1.0, 3.0, 40.0, math.inf])
+def test_the_deviation_is_the_truncated_normals(threshold: float) -> None:
+    assert truncated_deviation(threshold) == pytest.approx(stats.truncnorm(-threshold, threshold).std(), rel=1e-4)
+
+
+def test_far_below_one_the_density_is_level() -> None:
+    assert truncated_deviation(1e-6) == pytest.approx(1e-6 / math.sqrt(3))
 
 
 def test_each_number_keeps_its_sign_and_its_rank_and_moves_smoothly() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganforge.edit.attributes import attributes
 from ganforge.features import Extractor
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 
 __all__ = ["STEPS", "Effect", "edited", "effects"]
 
@@ -68,7 +68,7 @@ def effects(
     progress: Callable[[float], object] = lambda done: None,
 ) -> list[Effect]:
     """What each direction does to the samples of the seeds, whose labels stay."""
-    z, y = latents(seeds, sampler.z_dim), sampler.labels_of(seeds)
+    z, y = sampler.latents(seeds), sampler.labels_of(seeds)
     still = edited(sampler, z, y, vectors[0], [0.0])[0]
     typical = judge(still).features
     spread = (typical - typical.roll(1, 0)).norm(dim=1).mean()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ganforge.edit.maps import image_of
 from ganforge.edit.store import generator_digest
 from ganforge.io.disk import write_whole
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 
 __all__ = ["Encoder", "encoder_for", "trained_encoder"]
 
@@ -102,6 +102,6 @@ def encoder_for(sampler: Sampler, path: Path, *, steps: int = 2000, progress: Ca
 def held_out_error(E: Encoder, sampler: Sampler, *, samples: int = 512) -> float:
     """Mean square error of a latent's numbers on samples that it wasn't trained on; 1 is what knowing nothing gives."""
     seeds = range(samples)
-    z, y = latents(seeds, sampler.z_dim), sampler.labels_of(seeds)
+    z, y = sampler.latents(seeds), sampler.labels_of(seeds)
     with torch.no_grad():
         return float((E(image_of(sampler, z, y)).cpu() - z).square().mean())

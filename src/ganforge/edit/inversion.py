@@ -11,17 +11,20 @@ from jaxtyping import Float, Num, Shaped
 from PIL import Image
 from torch import Tensor
 
+from ganforge.data.picture import eight_bits
 from ganforge.edit.maps import image_of
 from ganforge.errors import DataError, RecipeError
 from ganforge.features import ClassifierFeatures, Extractor, extractor
 from ganforge.features.images import in_unit_range
+from ganforge.latent import truncated_deviation
 from ganforge.latent.norms import expected_norm
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 
 __all__ = ["Inverted", "feature_map", "fitting_image", "inverted", "starts_from_pool"]
 
 SEED = 3_100_000_000  # the first of the seeds of the pool: none that anybody asks for, nor directions are found with
 LAST = 0.05  # of the learning rate, where it ends
+PULL = 0.02  # of latents to the typical length, where images are compared
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def starts_from_pool(
         made = made / 127.5 - 1
     nearest = torch.cdist(targets.flatten(1).cpu(), made).topk(min(count, pool), largest=False).indices  # (N, S)
     y = sampler.labels_of(seeds)
-    return latents(seeds, sampler.z_dim)[nearest], None if y is None else y[nearest]
+    return sampler.latents(seeds)[nearest], None if y is None else y[nearest]
 
 
 def descended(
@@ -90,7 +93,7 @@ def descended(
         wanted = targets if features is None else features(targets)
         unit = float(wanted.square().mean()) or 1.0
     optimizer = torch.optim.Adam([z], lr=lr)
-    typical = expected_norm(z.shape[1])
+    typical = expected_norm(z.shape[1]) * truncated_deviation(sampler.truncation)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = lr * (LAST + (1 - LAST) * 0.5 * (1 + math.cos(math.pi * step / steps)))
         x = image_of(sampler, z, y)
@@ -111,7 +114,7 @@ def inverted(
     guess: Float[Tensor, "N z"] | None = None,
     steps: int = 200,
     lr: float = 0.1,
-    pull: float = 0.02,
+    pull: float | None = None,
     features: Callable[[Tensor], Tensor] | None = None,
     weight: float = 0.02,
     batch: int = 256,
@@ -121,12 +124,14 @@ def inverted(
 
     As Abdal et al. 2019, arXiv:1904.03189, with Adam on z, and a start for each of the nearest samples of a pool,
     since the loss has many minima; an encoder's guess is one start more (Zhu et al. 2016, arXiv:1609.03552, section
-    3.1). The best in pixels is kept. A start brings its label, so conditional generators search over labels too.
+    3.1). The best in pixels is kept, a start itself where no descent came nearer. A start brings its label, so
+    conditional generators search over labels too.
 
     Args:
         images: bytes, or floats in [-1, 1], or points, of the generator's shape.
         starts: from the pool.
-        pull: how much a latent is drawn to the typical length.
+        pull: how much a latent is drawn to the typical length; by default .02 for images, and 0 for points, whose
+            squared distances are soon far below that.
         features: a network whose features are to agree as well (`feature_map`).
         weight: of that.
 
@@ -138,6 +143,7 @@ def inverted(
             f"samples of shape {tuple(images.shape[1:])} don't fit {sampler.name}, which makes {sampler.shape}"
         )
     targets = in_unit_range(images) if images.ndim == 4 else images.float()
+    pull = (PULL if len(sampler.shape) == 3 else 0.0) if pull is None else pull
     z, y = starts_from_pool(sampler, targets, starts)
     if guess is not None:
         z = torch.cat([z, guess[:, None]], 1)
@@ -151,13 +157,15 @@ def inverted(
         done.append(descended(sampler, flat[rows], None if asked is None else asked[rows], goals[rows], steps=steps,
                               lr=lr, pull=pull, features=features, weight=weight))  # fmt: skip
         progress(len(rows) / S)
-    flat = torch.cat(done)
-    after = distances(sampler, flat, asked, goals, batch).view(N, S)
-    best = after.argmin(1)
-    each = torch.arange(N)
-    z, y = flat.view(N, S, -1)[each, best], None if y is None else y[each, best]
+    moved = torch.cat(done)
+    after = distances(sampler, moved, asked, goals, batch).view(N, S)
+    nearer = after < before
+    reached = torch.where(nearer, after, before)
+    z = torch.where(nearer[..., None], moved.view(N, S, -1), z)
+    best, each = reached.argmin(1), torch.arange(N)
+    z, y = z[each, best], None if y is None else y[each, best]
     made = sampler.medium.stored(sampler.generate(z, y)).cpu()
-    return Inverted(z, y, made, after[each, best], before.min(1).values, best)
+    return Inverted(z, y, made, reached[each, best], before.min(1).values, best)
 
 
 @torch.no_grad()
@@ -186,7 +194,8 @@ def fitting_image(path: Path, sampler: Sampler) -> Num[Tensor, "C H W"]:
     try:
         with Image.open(path) as picture:
             picture.load()
-            image = picture.convert("RGBA" if "transparency" in picture.info else None)  # a palette as its colours
+            image = eight_bits(picture)
+            image = image.convert("RGBA" if "transparency" in picture.info else None)  # a palette as its colours
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{str(path)!r} can't be read as an image ({error}); name a PNG or a JPEG") from None
     array = np.asarray(image.convert("RGB"))

@@ -7,9 +7,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from ganforge.errors import RecipeError
+from ganforge.labels import checked_labels
 from ganforge.layers import called
 from ganforge.layers.folded import FoldedConv
-from ganforge.sample import Sampler, check_labels, latents
+from ganforge.sample import Sampler, latents
 
 __all__ = ["activations", "first_map", "image_of"]
 
@@ -23,7 +24,7 @@ def image_of(sampler: Sampler, z: Float[Tensor, "B z"], y: Shaped[Tensor, "B ...
     Raises:
         RecipeError: as `Sampler.generate`.
     """
-    check_labels(sampler.labels, y)
+    y = checked_labels(sampler.labels, y, count=len(z))
     return called(sampler.G, z.to(sampler.device), None if y is None else y.to(sampler.device))
 
 

@@ -12,7 +12,7 @@ from ganforge.edit.supervised import Plane, beside, hyperplane
 from ganforge.edit.unsupervised import SEED
 from ganforge.features import Extractor
 from ganforge.features.extractor import Features
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 from ganforge.walking import number_of
 
 __all__ = ["planes"]
@@ -48,7 +48,7 @@ def planes(
     """
     seeds = range(SEED, SEED + samples)
     images = sampler.sample(seeds)
-    z, read, measured = latents(seeds, sampler.z_dim), judge(images), dict(attributes(images))
+    z, read, measured = sampler.latents(seeds), judge(images), dict(attributes(images))
     found = {}
     for word in dict.fromkeys([*wanted, *keep]):
         found[word] = hyperplane(z, sides(read, measured, judge, word))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganforge.edit.effects import edited
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 from ganforge.walking import asked
 
 __all__ = ["strips"]
@@ -22,7 +22,7 @@ def strips(
     Raises:
         RecipeError: for labels that don't fit.
     """
-    z = latents(seeds, sampler.z_dim)
+    z = sampler.latents(seeds)
     y = asked(sampler, labels, seeds)
     moved = [edited(sampler, z, y, vector, steps).transpose(0, 1).flatten(0, 1) for vector in vectors]
     return torch.cat(moved)

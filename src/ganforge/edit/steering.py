@@ -8,7 +8,7 @@ from ganforge.edit.attributes import attributes
 from ganforge.edit.unsupervised import SEED, sensitivity
 from ganforge.errors import RecipeError
 from ganforge.latent.interpolation import direction
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 
 __all__ = ["attribute_gradient", "attribute_of", "steered"]
 
@@ -46,7 +46,7 @@ def steered(sampler: Sampler, name: str, *, samples: int = 8192, damping: float 
     seeds = range(SEED, SEED + samples)
     images = sampler.sample(seeds)
     values = attribute_of(dict(attributes(images)), name)
-    gradient = attribute_gradient(latents(seeds, sampler.z_dim), values)
+    gradient = attribute_gradient(sampler.latents(seeds), values)
     product = sensitivity(sampler)(torch.eye(sampler.z_dim))
     M = (product + product.T) / 2
     damped = M + damping * M.trace() / len(M) * torch.eye(len(M)).double()

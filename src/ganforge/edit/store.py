@@ -54,9 +54,10 @@ class Directions:
 
 
 def generator_digest(sampler: Sampler) -> str:
-    """12 hex digits of the SHA-256 of a generator's tensors and their names."""
+    """12 hex digits of the SHA-256 of a generator's weights and their names; not of standing statistics, which depend
+    on the truncation."""
     found = hashlib.sha256()
-    for name, tensor in sorted(sampler.G.state_dict().items()):
+    for name, tensor in sorted(sampler.G.named_parameters()):
         found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return found.hexdigest()[:12]
@@ -96,6 +97,8 @@ def load_directions(path: Path, sampler: Sampler) -> Directions:
     Raises:
         CheckpointError: if it is none, or of another generator than this one.
     """
+    if not path.is_file():
+        raise CheckpointError(f"there is no file {str(path)!r}; find directions with `ganforge directions RUN`")
     try:
         with safe_open(path, "pt") as file:
             words, vectors = file.metadata() or {}, file.get_tensor("directions")

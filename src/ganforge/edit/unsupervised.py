@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ganforge.edit.maps import activations, first_map, image_of
 from ganforge.errors import RecipeError
-from ganforge.sample import Sampler, latents
+from ganforge.sample import Sampler
 
 __all__ = ["METHODS", "Found", "activation_directions", "first_map_directions", "jacobian_directions"]
 
@@ -65,7 +65,7 @@ def activation_directions(sampler: Sampler, count: int, *, samples: int = 4096) 
         RecipeError: if no layer is linear in the latent.
     """
     seeds = range(SEED, SEED + samples)
-    z = latents(seeds, sampler.z_dim)
+    z = sampler.latents(seeds)
     h = activations(sampler, z, sampler.labels_of(seeds)).double()
     h, z = h - h.mean(0), z - z.mean(0)
     rank = min(2 * count + MORE, *h.shape)
@@ -85,7 +85,7 @@ def sensitivity(sampler: Sampler, *, samples: int = 64) -> Callable[[Tensor], Fl
     Two reverse passes for each vector, so J is never stored: Jᵀu is linear in u, and its derivative along v is Jv.
     """
     seeds = range(SEED, SEED + samples)
-    z = latents(seeds, sampler.z_dim).to(sampler.device).requires_grad_()
+    z = sampler.latents(seeds).to(sampler.device).requires_grad_()
     x = image_of(sampler, z, sampler.labels_of(seeds))
     u = torch.zeros_like(x, requires_grad=True)
     (back,) = torch.autograd.grad(x, z, u, create_graph=True)  # Jᵀu

@@ -4,7 +4,7 @@ from ganforge.latent.interpolation import direction, lerp, slerp
 from ganforge.latent.mixing import mix, of_typical_length
 from ganforge.latent.norms import expected_norm, lerp_norm_ratio, line_minimum, segment_minimum
 from ganforge.latent.seeds import seeded
-from ganforge.latent.truncation import truncated
+from ganforge.latent.truncation import truncated, truncated_deviation
 from ganforge.latent.walks import WAYS, bilinear, cubic, positions, walk
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "segment_minimum",
     "slerp",
     "truncated",
+    "truncated_deviation",
     "walk",
 ]

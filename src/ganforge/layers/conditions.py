@@ -95,7 +95,8 @@ def label_loss(aux: Float[Tensor, "B K"], y: Shaped[Tensor, "B ..."] | None) -> 
 
 
 class LabelNumbers(nn.Module):
-    """Labels as numbers, (B, size): a class as 1 among zeros, a vector as it is; zeros where there is none.
+    """Labels as numbers, (B, width): a class as 1 among zeros, a vector as it is; zeros where there is none, and then,
+    beside vectors that may be missing, 1 in a column more: a vector of zeros is a label too.
 
     >>> LabelNumbers(Condition("class", 3))(torch.tensor([2, 0]))
     tensor([[0., 0., 1.],
@@ -105,11 +106,13 @@ class LabelNumbers(nn.Module):
     def __init__(self, condition: Condition) -> None:
         super().__init__()
         self.condition = condition
-        self.width = condition.size
+        self.marks = condition.optional and condition.kind == "vector"
+        self.width = condition.size + int(self.marks)
 
-    def forward(self, y: Shaped[Tensor, "B ..."]) -> Float[Tensor, "B size"]:
+    def forward(self, y: Shaped[Tensor, "B ..."]) -> Float[Tensor, "B width"]:
         if y.is_floating_point():
-            return y.nan_to_num(0.0)
+            numbers = y.nan_to_num(0.0)
+            return torch.cat([numbers, self.condition.none(y)[:, None].to(y.dtype)], 1) if self.marks else numbers
         numbers = F.one_hot(y.clamp(min=0), self.condition.size).to(torch.get_default_dtype())
         return numbers * (y >= 0)[:, None] if self.condition.optional else numbers
 
