@@ -1,5 +1,6 @@
 """Figures of conditional generators: against counts by hand, and the manifold's recall class by class."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,12 @@ def test_the_verbs_take_labels_and_truncation(tmp_path: Path, capsys: pytest.Cap
                 "every": False, "out": None, "scorecard": None, "device": "cpu"}  # fmt: skip
     evaluate(str(tmp_path / "run"), None, **settings, as_json=False)  # type: ignore[arg-type]
     assert "asked for a class, it makes that class in" in capsys.readouterr().out
+    evaluate(
+        str(tmp_path / "run"), None, **settings | {"metrics": "classification_accuracy", "samples": 1500}, as_json=True
+    )  # type: ignore[arg-type]
+    record = json.loads(capsys.readouterr().out)
+    assert record["figures"]["classification_accuracy"] < record["floor"]["classification_accuracy"]
+    assert record["floor"]["classification_accuracy"] > 0.3  # after 9,000 digits, where a tenth is chance
     tradeoff(tmp_path / "run", thresholds=".5,inf", samples=200, out=tmp_path / "c.png", device="cpu", as_json=False)
     assert "recall" in capsys.readouterr().out
     with pytest.raises(RecipeError, match=r"c.gif' is no picture"):

@@ -37,7 +37,7 @@ Metrics = Annotated[
     str | None,
     typer.Option(
         help="only these figures, with commas: frechet_distance,precision; some only when named, as ms_ssim, "
-        "path_length, wasserstein, intra_class_distance; or fid50k_full, kid50k, ..."
+        "path_length, wasserstein, intra_class_distance, classification_accuracy; or fid50k_full, kid50k, ..."
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")]

@@ -23,10 +23,11 @@ __all__ = [
 
 ALIASES = {"fid": "frechet_distance", "fd": "frechet_distance", "kid": "kernel_distance", "mmd": "kernel_distance",
            "is": "classifier_score", "inception_score": "classifier_score", "ppl": "path_length",
+           "cas": "classification_accuracy", "gan_train": "classification_accuracy",
            "mifid": "memorisation_informed_distance", "swd": "pyramid_distance"}  # fmt: skip
 """What figures are called elsewhere."""
 QUANTILES = (0.025, 0.975)
-Need = Literal["samples", "images", "labels", "path"]
+Need = Literal["samples", "images", "labels", "path", "taught"]
 
 
 def names_for(subject: Subject, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ def behind(names: Sequence[str]) -> list[Metric]:
 
 def needs(names: Sequence[str], what: Need) -> bool:
     """Whether one of these figures looks at the features of single samples (and not at mean and covariance alone), at
-    the images themselves, at the class of each sample, or is the generator's path length."""
+    the images themselves, at the class of each sample, is the generator's path length, or what its samples taught."""
     return any(getattr(metric, what) for metric in behind(names))
 
 

@@ -68,6 +68,7 @@ class Crowd:
         images: the samples themselves, (M, C, H, W), uint8; None where no figure needs them.
         labels: the class of each sample, (M,); None where no figure needs it, or nobody knows.
         path: the path length of the generator that made them; None where no figure needs it, or there is no generator.
+        taught: how often a classifier is right that learnt from their like (`ganforge.gan_train`); None as `path`.
     """
 
     features: Float[Tensor, "N D"]
@@ -78,6 +79,7 @@ class Crowd:
     images: Num[Tensor, "M ..."] | None = None
     labels: Int64[Tensor, " L"] | None = None
     path: PathLength | None = None
+    taught: float | None = None
 
     @property
     def count(self) -> int:

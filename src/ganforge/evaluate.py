@@ -21,6 +21,7 @@ from ganforge.data import Mixture, Source
 from ganforge.errors import DataError, RecipeError
 from ganforge.features import Extractor, PointFeatures, extractor_for
 from ganforge.figures import QUICK
+from ganforge.gan_train import taught_by_reals, taught_by_samples
 from ganforge.labels import class_names
 from ganforge.published import by_name
 from ganforge.sample import Sampler
@@ -41,6 +42,7 @@ __all__ = [
     "verdict",
 ]
 
+LESSON = 6  # times as many samples teach a classifier as are judged
 CHOOSING_SEED = 2**32  # the seeds that choose a checkpoint aren't those that it is reported on, which start at 0
 
 
@@ -102,6 +104,7 @@ class Standard:
         fakes: how many are made; None for as many as there are real images.
         published: the name of a published protocol, which stands for this one; or None.
         own: those who are judged learnt from the source of the real images.
+        source: of the real images, where a figure needs it once more.
     """
 
     extractor: Extractor
@@ -113,6 +116,7 @@ class Standard:
     fakes: int | None = None
     published: str | None = None
     own: bool = True
+    source: Source | None = None
 
     @property
     def protocol(self) -> str:
@@ -120,15 +124,22 @@ class Standard:
         return self.published or protocol(self.extractor, self.real.count, self.split)
 
     def made(self, maker: Maker, progress: Progress | None = None) -> Crowd:
-        """As many of a maker's samples as there are real images, or as were asked for; and its path length, if that is
-        one of the figures, between as many pairs of latents."""
-        count, walker = self.fakes or self.real.count, maker if needs(self.names, "path") else None
+        """As many of a maker's samples as there are real images, or as were asked for; its path length, if that is one
+        of the figures, between as many pairs of latents; and what a classifier learns from its samples, if that is."""
+        count, also = self.fakes or self.real.count, [need for need in ("path", "taught") if needs(self.names, need)]
         keeping = {"images": needs(self.names, "images"), "labelled": needs(self.names, "labels")}
-        share = part(progress, 1.0 if walker is None else 1 / 3)
+        share = part(progress, 1 / (1 + 2 * len(also)))
         made = generated(maker, self.extractor, count, **keeping, progress=share)
-        if not isinstance(walker, Sampler):
+        more = part(progress, 2 / (1 + 2 * len(also)))
+        if not isinstance(maker, Sampler):
             return made
-        return replace(made, path=walked(walker, self.extractor, count, part(progress, 2 / 3)))
+        if "path" in also:
+            made = replace(made, path=walked(maker, self.extractor, count, more))
+        if "taught" in also:
+            assert self.source is not None
+            lesson = taught_by_samples(maker, self.source, split=self.split, images=LESSON * count, progress=more)
+            made = replace(made, taught=lesson)
+        return made
 
     @property
     def cached(self) -> bool:
@@ -215,7 +226,9 @@ def standard(
     keeping: dict[str, Any] = {"cache": cache, "whole": whole, "images_too": needs(names, "images")}
     real = reference(source, split, extractor, samples, **keeping, progress=part(progress, 0.5))
     train = floor(source, split, extractor, real.count, **keeping, progress=part(progress, 0.5))
-    return Standard(extractor, split, subject, names, real, train, fakes, published, own)
+    if needs(names, "taught"):
+        train = replace(train, taught=taught_by_reals(source, split=split, images=LESSON * real.count))
+    return Standard(extractor, split, subject, names, real, train, fakes, published, own, source)
 
 
 def subject_of(source: Source, split: str, extractor: Extractor, maker: Maker | None) -> Subject:

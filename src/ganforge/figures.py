@@ -54,6 +54,7 @@ class Metric:
         images: the images themselves are looked at.
         labels: the class of each sample is.
         path: the generator's path length is taken.
+        taught: a classifier is taught by the samples.
         package: what has to be installed, as `scipy`; "" for nothing.
         resampled: the figures whose interval may be taken by resampling.
         asked: only for those who ask for it by name.
@@ -68,6 +69,7 @@ class Metric:
     images: bool = False
     labels: bool = False
     path: bool = False
+    taught: bool = False
     package: str = ""
     resampled: tuple[str, ...] = ()
     asked: bool = False
@@ -178,6 +180,11 @@ def path(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     return dict(zip(("path_length", "path_length_error"), fake.path or (None, None), strict=True))
 
 
+def lesson(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
+    """How often a classifier is right that the samples taught."""
+    return {"classification_accuracy": fake.taught}
+
+
 def pyramid(real: Crowd, fake: Crowd, subject: Subject) -> Figures:
     """The sliced Wasserstein distance of patches, mean over the levels."""
 
@@ -270,6 +277,17 @@ METRICS = (
         ),
         spreads=(("intra_class_distance", "intra_class_least"),),
         labels=True,
+        asked=True,
+    ),
+    Metric(
+        {"classification_accuracy": "of a small classifier on real images, after it learnt from these samples alone"},
+        lesson,
+        needs=(
+            Need("a generator that is asked for classes", lambda s: s.generated and bool(s.fake_classes)),
+            Need("real images with these very classes, by name", lambda s: s.real_classes == s.fake_classes),
+        ),
+        samples=False,
+        taught=True,
         asked=True,
     ),
     Metric(

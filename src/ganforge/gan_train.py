@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +11,13 @@ from torch.nn import functional as F
 from ganforge.crowd import Progress
 from ganforge.data import Source, Split
 from ganforge.errors import DataError, RecipeError
+from ganforge.labels import class_names
+from ganforge.latent import seeded
 from ganforge.layers import Condition
 from ganforge.networks import dcgan, mlp
 from ganforge.sample import Sampler
 
-__all__ = ["ClassificationAccuracy", "classification_accuracy_score"]
+__all__ = ["ClassificationAccuracy", "classification_accuracy_score", "taught_by_reals", "taught_by_samples"]
 
 WIDTH = 16
 SPLITS = ("test", "held_out", "train")
@@ -57,20 +60,23 @@ def classification_accuracy_score(
         RecipeError: for a generator without classes, a split that there isn't, and fewer images than a batch.
         DataError: if the data have other classes or another shape, or the split has no labels.
     """
-    if split not in SPLITS or images < batch:
-        raise RecipeError(
-            f"split = {split!r}, images = {images}: judge on one of {', '.join(SPLITS)}, after {batch} or more"
-        )
+    half = None if progress is None else lambda done: progress(done / 2)
+    how: dict[str, Any] = {"split": split, "images": images, "batch": batch, "seed": seed, "progress": half}
+    return ClassificationAccuracy(taught_by_samples(sampler, source, **how), taught_by_reals(source, **how))
+
+
+def taught_by_samples(
+    sampler: Sampler, source: Source, *, split: str, images: int, batch: int = 64, seed: int = 0,
+    progress: Progress | None = None,
+) -> float:  # fmt: skip
+    """`ClassificationAccuracy.generated` alone; see `classification_accuracy_score`."""
     if sampler.labels is None or sampler.labels.condition.kind != "class":
         raise RecipeError(f"{sampler.name} can't be asked for a class, so nothing can be learnt from its labels")
-    images_of, classes = getattr(source, split), sampler.labels.condition.size
-    if source.train.labels is None or images_of is None or images_of.labels is None:
-        raise DataError(f"{source.name} has no labels in its {split} images, by which a classifier could be judged.")
-    if source.classes is not None and tuple(source.classes) != sampler.labels.names:
-        raise DataError(f"the classes of {source.name} aren't those of {sampler.name}; give the data it learnt from.")
+    judged = checked_split(source, split, images, batch)
     if tuple(source.shape) != sampler.shape:
         raise DataError(f"{source.name} has images of {tuple(source.shape)}, and {sampler.name} makes {sampler.shape}.")
-    y, rng = source.train.labels, torch.Generator().manual_seed(seed)
+    if class_names(source) != sampler.labels.names:
+        raise DataError(f"the classes of {source.name} aren't those of {sampler.name}; give the data it learnt from.")
 
     def generated(step: int) -> tuple[Tensor, Tensor]:
         seeds = range(step * batch, (step + 1) * batch)
@@ -78,16 +84,40 @@ def classification_accuracy_score(
         assert asked is not None
         return sampler.sample(seeds, batch=batch), asked
 
+    classes = sampler.labels.condition.size
+    return accuracy(learnt(generated, sampler.shape, classes, images // batch, seed, progress), judged)
+
+
+def taught_by_reals(
+    source: Source, *, split: str, images: int, batch: int = 64, seed: int = 0, progress: Progress | None = None
+) -> float:
+    """`ClassificationAccuracy.real` alone; see `classification_accuracy_score`."""
+    judged, y, rng = checked_split(source, split, images, batch), source.train.labels, seeded(torch.Generator(), seed)
+    assert y is not None
+
     def real(step: int) -> tuple[Tensor, Tensor]:
         index = torch.randint(len(source.train), (batch,), generator=rng)
         return source.train.read(index), y[index]
 
-    half = None if progress is None else lambda done: progress(done / 2)
-    found = [
-        accuracy(learnt(batches, sampler.shape, classes, images // batch, seed, half), images_of)
-        for batches in (generated, real)
-    ]
-    return ClassificationAccuracy(*found)
+    classes = len(class_names(source))
+    return accuracy(learnt(real, tuple(source.shape), classes, images // batch, seed, progress), judged)
+
+
+def checked_split(source: Source, split: str, images: int, batch: int) -> Split:
+    """The images by which the classifiers are judged.
+
+    Raises:
+        RecipeError: for a split that there isn't, and fewer images than a batch.
+        DataError: if it isn't there, or has no labels.
+    """
+    if split not in SPLITS or images < batch:
+        raise RecipeError(
+            f"split = {split!r}, images = {images}: judge on one of {', '.join(SPLITS)}, after {batch} or more"
+        )
+    found: Split | None = getattr(source, split)
+    if source.train.labels is None or found is None or found.labels is None:
+        raise DataError(f"{source.name} has no labels in its {split} images, by which a classifier could be judged.")
+    return found
 
 
 def learnt(
