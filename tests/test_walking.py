@@ -81,6 +81,17 @@ def test_a_name_with_a_comma_is_a_name() -> None:
     assert torch.equal(asked(odd, "ant, red", [1, 2]), torch.tensor([[1.0, 0, 0]] * 2))
 
 
+def test_no_label_can_be_asked_for_where_training_left_some_out() -> None:
+    loose = replace(CLASSES, condition=Condition("class", 3, optional=True))
+    without = Sampler(Plain(), name="loose@0", shape=(3,), labels=loose)
+    assert walked(without, [1, 2], frames=3, labels="none").isnan().all()
+    with pytest.raises(RecipeError, match="no way from no label to a class"):
+        walked(without, [1, 2], frames=2, labels="none,bee")
+    assert loose.named("0,none") == [0, -1]
+    with pytest.raises(RecipeError, match="there is no class 'none'"):
+        walked(conditional, [1, 2], frames=3, labels="none")
+
+
 def test_labels_go_from_class_to_class_as_shares() -> None:
     made = walked(conditional, [1, 1, 1], frames=5, labels="ant,cow,1")
     expected = [[1, 0, 0], [0.5, 0, 0.5], [0, 0, 1], [0, 0.5, 0.5], [0, 1, 0]]

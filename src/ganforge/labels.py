@@ -26,6 +26,7 @@ __all__ = [
 ]
 
 EXAMPLES = 1024  # label vectors of training samples that a checkpoint keeps
+NONE = "none"  # names what comes without a label
 UNEVEN = 1e-3  # how far shares of classes may add up beside 1
 APART = 2**34  # added to a seed, so that its label doesn't depend on its latent
 
@@ -65,7 +66,7 @@ class Labels:
         return self.examples[torch.arange(count) % len(self.examples)]
 
     def named(self, text: str) -> list[int]:
-        """The classes that a text names: numbers, ranges, names.
+        """The classes that a text names: numbers, ranges, names; -1 for "none", where training left labels out.
 
         Raises:
             RecipeError: for one that there isn't, and where labels are vectors.
@@ -82,6 +83,8 @@ class Labels:
         """The classes that a number, a range or a name stands for."""
         if word in self.names:
             return [self.names.index(word)]
+        if word == NONE and self.condition.optional:
+            return [-1]
         first, dash, last = word.partition("-")
         known = f"there are {len(self.names)}: {', '.join(self.names[:10])}{', ...' if len(self.names) > 10 else ''}"
         if not first.isdecimal() or (dash and not last.isdecimal()):

@@ -41,9 +41,12 @@ def decoded(
 
 
 def shares(sampler: Sampler, y: Shaped[Tensor, "N ..."]) -> Float[Tensor, "N K"]:
-    """Labels as vectors, which can be interpolated: classes as shares, 1 for the one that it is."""
+    """Labels as vectors, which can be interpolated: classes as shares, 1 for the one that it is; NaN for no label."""
     assert sampler.labels is not None
-    return y if y.is_floating_point() else torch.nn.functional.one_hot(y, sampler.labels.condition.size).float()
+    if y.is_floating_point():
+        return y
+    known = torch.nn.functional.one_hot(y.clamp_min(0), sampler.labels.condition.size).float()
+    return torch.where(y[:, None] < 0, torch.nan, known)
 
 
 def asked(sampler: Sampler, text: str | None, seeds: Sequence[int]) -> Float[Tensor, "N K"] | None:
@@ -62,6 +65,8 @@ def asked(sampler: Sampler, text: str | None, seeds: Sequence[int]) -> Float[Ten
     found = sampler.labels.named(text)
     if len(found) not in (1, len(seeds)):
         raise RecipeError(f"labels {text!r} name {len(found)} classes for {len(seeds)} seeds; give one or one for each")
+    if 0 < sum(label < 0 for label in found) < len(found):
+        raise RecipeError(f"labels {text!r}: there is no way from no label to a class; name classes, or none alone")
     return shares(sampler, torch.tensor(found * (len(seeds) // len(found))))
 
 
