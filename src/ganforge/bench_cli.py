@@ -48,7 +48,7 @@ def modes(
     sets: Annotated[str, typer.Option("--set", help="ring, grid, or both with a comma")] = "ring,grid",
     steps: Annotated[int, typer.Option(min=1, help="updates of both players; PacGAN's protocol has 400,000")] = 20_000,
     seeds: Annotated[int, typer.Option(min=1, help="games of each, from seeds 0, 1, ...")] = 3,
-    quick: Annotated[bool, typer.Option("--quick", help="small networks, 1,500 steps: shows the tool, claims nothing")]
+    quick: Annotated[bool, typer.Option("--quick", help="small networks, 1,200 steps: shows the tool, claims nothing")]
     = False,
     out: Annotated[Path | None, typer.Option(help="JSON lines, and a table beside; what is there isn't done again")]
     = None,

@@ -128,6 +128,7 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
 SELECTED = {f"{name}_rejection": name for name in ("rates", "r1", "relativistic_r1_r2")}
 """Name -> the remedy whose game is played; then the discriminator is trained on alone, and rejects samples."""
 CALIBRATION = 4000  # steps of the discriminator alone, beside those of the game
+CAP = 0.15  # quantile of the ratio from which on all are kept: lies in between fall, and good modes are kept alike
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ def measured(job: Job, *, settings: Iterable[str] = (), progress: Progress = lam
     for n, (G, D) in enumerate(single(plan, state)):
         G = settled(G, batch=plan.training.batch)
         for name in (job.remedy,) if job.remedy in REMEDIES else (SELECTED[job.remedy], job.remedy):
-            sift = calibrated(plan, G, D, steps=min(CALIBRATION, steps)) if name in SELECTED else None
+            sift = calibrated(plan, G, D, steps=min(CALIBRATION, steps), quantile=CAP) if name in SELECTED else None
             rows.append(Row(name, job.set, job.first + n, steps, *judged(G, plan, sift), seconds))
     return rows
 

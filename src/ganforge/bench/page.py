@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ganforge.bench.modes import CALIBRATION, PUBLISHED, REMEDIES, SELECTED, SETS
+from ganforge.bench.modes import CALIBRATION, CAP, PUBLISHED, REMEDIES, SELECTED, SETS
 
 __all__ = ["COLUMNS", "cells", "markdown", "published"]
 
@@ -46,7 +46,7 @@ def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
     keys += "".join(
         f"\n- `{name}`: `{SELECTED[name]}`, the discriminator then trained alone for {CALIBRATION:,} steps, by which "
-        "samples are rejected (Azadi et al. 2019)"
+        f"samples of a low density ratio are rejected (Azadi et al. 2019), none above its {100 * CAP:.0f} % quantile"
         for name in used
         if name in SELECTED
     )
