@@ -57,7 +57,7 @@ def test_the_mean_and_the_covariance_are_enough_for_the_frechet_distance_alone()
     assert not needs(["frechet_distance"], "samples")
     others = MEANINGS.keys() - {"frechet_distance"}
     for name in others:  # features, or the images themselves, or the generator
-        assert [needs([name], what) for what in ("samples", "images", "path")].count(True) == 1
+        assert [needs([name], what) for what in ("samples", "images", "path", "taught")].count(True) == 1
     sides = {"real": cloud(60, 0), "fake": cloud(60, 1)}
     bare = {side: Crowd(torch.empty(0, 6), torch.empty(0, 0), c.statistics) for side, c in sides.items()}
     names = ["frechet_distance"]

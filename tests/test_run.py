@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,15 @@ def test_processes_killed_with_minus_9_at_random_moments_end_as_one_never_stoppe
     assert_same_runs(unbroken, broken)
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """What is started within it is stopped by SIGHUP, though the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_saves_says_how_to_go_on_and_exits_with_its_code(
     tiny_file: Path, tmp_path: Path, number: int, code: int
@@ -191,6 +201,7 @@ def test_what_nobody_reads_stops_nothing() -> None:
     assert process.stdout == b"went on\n"
 
 
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 def test_a_run_whose_terminal_is_closed_saves(tiny_file: Path, tmp_path: Path) -> None:
     import pty
