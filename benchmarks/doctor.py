@@ -70,8 +70,8 @@ def falling(start: float, images: int) -> list[str]:
 
 FREE = "penalties.r1=none"
 MOMENTUM = ["optimizer.generator.beta1=0.9", "optimizer.discriminator.beta1=0.9"]
-ASKED = ["game.labels=data"]
-HEAD = [*ASKED, "discriminator.labels=auxiliary", "penalties.auxiliary_classifier.real=1"]
+CLASSES = [*RUN, "train.images=64000", "train.tick=1600", "run.probe=2", "judge.samples=2000", "generator.width=16",
+           "discriminator.width=16"]  # fmt: skip
 CASES: dict[str, tuple[str, str, list[str]]] = {  # name -> (kind, recipe, settings)
     "points r1": ("healthy", "points_ring_8", [*POINTS, *falling(2e-3, 250_000)]),
     "points no penalty": ("healthy", "points_ring_8", [*POINTS, FREE, *falling(1e-3, 250_000)]),
@@ -99,15 +99,15 @@ CASES: dict[str, tuple[str, str, list[str]]] = {  # name -> (kind, recipe, setti
     "digits D faster": ("rates apart", "mlp_mnist_28", [*IMAGES, "discriminator.dropout=0", *rates(2e-5, 2e-3)]),
     "digits tiny G": ("tiny generator", "mlp_mnist_28", [*IMAGES, "generator.hidden=[2]"]),
     "digits momentum": ("momentum", "mlp_mnist_28",
-        [*IMAGES, "discriminator.dropout=0", *MOMENTUM, *rates(2e-3, 2e-3)]),
+        [*IMAGES, "discriminator.dropout=0", *MOMENTUM, *rates(1e-2, 1e-2)]),
     "digits wild": ("divergence", "mlp_mnist_28", [*IMAGES, *rates(0.15, 0.15)]),
     "digits infinite": ("not finite", "mlp_mnist_28",
         [*IMAGES, "objective=wasserstein", "optimizer.discriminator={name='sgd', lr=1e18}"]),
-    "classes": ("healthy", "mlp_mnist_28", [*IMAGES, *ASKED]),
-    "classes by a head": ("healthy", "mlp_mnist_28", [*IMAGES, *HEAD, "terms.auxiliary_classifier.weight=1"]),
-    "no lesson": ("no labels", "mlp_mnist_28", [*IMAGES, *HEAD, "terms.auxiliary_classifier.weight=1e-4"]),
-    "few labels": ("no labels", "mlp_mnist_28", [*IMAGES, *ASKED, "game.label_dropout=.999"]),
-    "wrong labels": ("no labels", "mlp_mnist_28", [*IMAGES, *ASKED, f"data={MISLABELLED}"]),
+    "classes": ("healthy", "cgan_mnist_28", CLASSES),
+    "classes by a head": ("healthy", "acgan_mnist_28", CLASSES),
+    "no lesson": ("no labels", "acgan_mnist_28", [*CLASSES, "terms.auxiliary_classifier.weight=1e-4"]),
+    "few labels": ("no labels", "cgan_mnist_28", [*CLASSES, "game.label_dropout=.999"]),
+    "wrong labels": ("no labels", "cgan_mnist_28", [*CLASSES, f"data={MISLABELLED}"]),
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ MOST_TRAIN = {1: 5_000, 3: 2_000}  # training samples among which a fake's neare
 PLACES = 16  # anchors where no modes are known
 NEIGHBOURS = 3
 ITERATIONS = 10  # power iterations: a few per cent below the norm at worst
+TELLING = 0.1  # share of samples, above chance, whose nearest neighbour tells their class; below it tells nothing
 SEED = 2**33  # of latents that no sampler and no game draws
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid)
 
@@ -54,8 +55,9 @@ class Probe:
     - `gradient_norm_output`: mean norm of the generator's gradient at a fake; `slope`: mean size of its loss's slope in
       the logit, 0 where the loss saturates.
     - `own_label`: share of held-out samples that D prefers with their own label to the same with another one (with a
-      class head: share of those whose own label it finds likelier); `asked_label`: the same of fakes and what they were
-      asked for. Where there are classes; the former where D is told them.
+      class head: share of those whose own label it finds likelier); `asked_label`: how often a fake's nearest training
+      sample is of the class that was asked for, from 0, by chance, to 1, as often as held-out samples' are of theirs
+      (none where that is hardly more than chance). Both where D is told classes.
     - `duplicates`, `constant_channels`, `labels`: of the data, see `data_faults`.
     """
 
@@ -158,13 +160,28 @@ class Probe:
     @torch.no_grad()
     def obedience(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
         """Whether D knows which class belongs to a sample, and whether fakes are of the class that was asked for."""
-        labels = self.plan.labels
-        if labels is None or labels.condition.kind != "class":
+        labels, own = self.plan.labels, self.new_labels
+        if labels is None or labels.condition.kind != "class" or own is None:
             return {}
-        classes, own, asked = labels.condition.size, self.new_labels, self.asked
-        assert asked is not None
-        seen = {} if own is None else {"own_label": preference(D, self.held_out[: len(own)], own, classes)}
-        return seen | {"asked_label": preference(D, fake, asked, classes)}
+        assert self.asked is not None
+        held_out = self.held_out[: len(own)]
+        known = preference(D, held_out, own, labels.condition.size)
+        shares = torch.bincount(self.trained_labels, minlength=labels.condition.size) / len(self.trained)
+        chance = float(shares.square().sum())
+        right = [self.nearest_agrees(x, y) - chance for x, y in ((fake, self.asked), (held_out, own))]
+        return {"own_label": known, "asked_label": right[0] / right[1] if right[1] > TELLING else float("nan")}
+
+    @cached_property
+    def trained_labels(self) -> Tensor:
+        """The classes of `trained`."""
+        found = self.labels(self.plan.source.train, MOST_TRAIN[len(self.plan.source.shape)], slice(None))
+        assert found is not None
+        return found
+
+    def nearest_agrees(self, x: Tensor, y: Tensor) -> float:
+        """The share of samples whose nearest training sample is of their class."""
+        nearest = torch.cdist(x.flatten(1).float(), self.trained.flatten(1)).argmin(1)
+        return float((self.trained_labels[nearest] == y).float().mean())
 
     def lessons(self, D: nn.Module, fake: Tensor) -> dict[str, float]:
         """What the generator is told at its output."""
