@@ -49,6 +49,12 @@ def test_absurd_rates_become_usual_ones(optimizer: dict[str, Any], network: str,
     assert sane(trace({"lr": 1e-3}, optimizer, network), "discriminator") == f"optimizer.discriminator.lr={rate}"
 
 
+def test_an_absurd_rate_becomes_the_others_where_that_is_about_usual() -> None:
+    assert sane(trace({"lr": 2e-3}, {"lr": 1e18}), "discriminator") == "optimizer.discriminator.lr=0.002"
+    assert sane(trace({"lr": 2e-2}, {"lr": 1e18}), "discriminator") == "optimizer.discriminator.lr=0.001"
+    assert sane(trace({"lr": 2e-3}, {"lr": 1e18, "name": "sgd"}), "discriminator") == "optimizer.discriminator.lr=0.01"
+
+
 def test_what_is_beyond_all_use_comes_first() -> None:
     assert urgent(trace({"lr": 0.15}, {"lr": 1e-3})) == "optimizer.generator.lr=0.001"
     assert urgent(trace({"lr": 0.01}, {"lr": 1e-3})) is None

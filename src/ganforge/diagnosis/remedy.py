@@ -25,8 +25,10 @@ __all__ = [
 
 MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
 ABSURD = 20.0  # times the usual rate, from which on dividing would need too many attempts
+ABOUT = 2.5  # times the usual rate, or as many times less: about as usual
 NEAR = 5.0  # times the usual rate: within it, a rate can stay as it is
 POINTS = {"points", "pacgan", "lipschitz", "affine"}  # discriminators of points, whose units are the data's own
+OTHER = {"generator": "discriminator", "discriminator": "generator"}
 MIXING = {"batch"}  # norms with which a gradient penalty means nothing
 
 
@@ -73,13 +75,19 @@ def slower(trace: Trace, player: str, factor: float) -> str:
 
 
 def sane(trace: Trace, player: str) -> str:
-    """A tenth of a player's learning rate; the usual one in place of one that is many times as large.
+    """A tenth of a player's learning rate; in place of one that is many times as large as usual the other player's, if
+    that is about usual, else the usual one.
 
     >>> sane(Trace.of([], recipe={"optimizer": {"generator": {"lr": 0.15}}}), "generator")
     'optimizer.generator.lr=0.0002'
     """
-    excess = rate(trace, player) / usual(trace, player)
-    return slower(trace, player, excess if excess > ABSURD else 10.0)
+    mine, wanted, other = rate(trace, player), usual(trace, player), OTHER[player]
+    if mine <= ABSURD * wanted:
+        return slower(trace, player, 10.0)
+    kinds = {trace.setting(f"optimizer.{p}.name", "adam") for p in OTHER}
+    theirs = rate(trace, other)
+    equal = len(kinds) == 1 and wanted / ABOUT <= theirs <= ABOUT * wanted
+    return slower(trace, player, mine / (theirs if equal else wanted))
 
 
 def urgent(trace: Trace) -> str | None:
@@ -96,7 +104,7 @@ def urgent(trace: Trace) -> str | None:
 def balanced(trace: Trace, player: str) -> str | None:
     """Equal rates, where this player's is more than 1.5 times the other's: the faster one's brought down, unless it is
     a usual one and the other's far below, with which a game would take forever."""
-    other = {"generator": "discriminator", "discriminator": "generator"}[player]
+    other = OTHER[player]
     mine, theirs = rate(trace, player), rate(trace, other)
     if not mine > 1.5 * theirs > 0:
         return None
@@ -121,7 +129,7 @@ def stabilised(trace: Trace) -> str | None:
     if "r1" in penalties or "gradient_penalty" in penalties:
         return None
     if trace.setting("objective.name") == "wasserstein":
-        return f"penalties.gradient_penalty.weight={1.0 if points else 10.0}"
+        return f"penalties.gradient_penalty.weight={0.1 if points else 10.0}"  # the authors' own, for toys and images
     return f"penalties.r1.gamma={0.1 if points else 1.0}"
 
 
