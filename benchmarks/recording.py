@@ -10,6 +10,7 @@ on. A look (`run.probe`) is one call every few ticks; its share is that of a run
 
 import argparse
 import datetime
+import importlib
 import shlex
 import sys
 from collections.abc import Callable
@@ -20,7 +21,6 @@ from unittest.mock import patch
 import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from ganforge import train as training
 from ganforge.arithmetic import at_work
 from ganforge.games.noise import NoiseGame
 from ganforge.io import environment
@@ -31,6 +31,7 @@ from ganforge.recipe import load_recipe, override
 from ganforge.state import TrainState
 
 RECIPES = ("points_ring_8", "mlp_mnist_28", "dcgan_mnist_28")
+training = importlib.import_module("ganforge.train")  # the module; the package has the function of that name
 STEP, RECORDING = "a step", "recording"
 PARTS = ((training, "note"), (NoiseGame, "beliefs"), (TrainState, "fold"), (training, "read_tick"))
 

@@ -164,3 +164,14 @@ def test_the_layers_benchmark_compares_both_ways(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     rows = (tmp_path / "layers-quick.md").read_text().splitlines()[-2:]
     assert all(row.startswith("| doubling, by blocks |") and row.count(" → ") == 3 for row in rows)
+
+
+def test_the_cost_of_recording_is_a_share_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import recording
+
+    step, share, looks = recording.shares("points_ring_8", 8)
+    assert step > 0
+    assert 0 < share < 1
+    assert 0 < looks < 1
+    assert recording.training.note.__name__ == "note", "what was watched is itself again"
