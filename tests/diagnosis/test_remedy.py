@@ -20,7 +20,8 @@ def trace(generator: dict[str, Any], discriminator: dict[str, Any], network: str
         (8e-5, 8e-3, "points", "optimizer.discriminator.lr=8e-05"),  # D's isn't
         (5e-4, 2e-3, "points", "optimizer.discriminator.lr=0.0005"),  # the generator's is usual enough
         (1e-5, 1e-3, "dcgan", "optimizer.generator.lr=0.001"),
-        (1e-5, 2e-3, "dcgan", "optimizer.discriminator.lr=1e-05"),
+        (1e-5, 2e-3, "dcgan", "optimizer.generator.lr=0.002"),  # of images ten times as large is usual enough
+        (1e-5, 4e-3, "dcgan", "optimizer.discriminator.lr=1e-05"),
         (1e-3, 1e-3, "points", None),
         (1e-3, 1e-4, "points", None),  # it isn't D that is faster
     ],
@@ -58,6 +59,12 @@ def test_an_absurd_rate_becomes_the_others_where_that_is_about_usual() -> None:
 def test_what_is_beyond_all_use_comes_first() -> None:
     assert urgent(trace({"lr": 0.15}, {"lr": 1e-3})) == "optimizer.generator.lr=0.001"
     assert urgent(trace({"lr": 0.01}, {"lr": 1e-3})) is None
+
+
+def test_a_generator_of_a_handful_of_units_comes_before_penalties() -> None:
+    for network, hidden in (("points", "[64, 64]"), ("mlp", "[256, 512]")):
+        recipe = {"generator": {"hidden": [3]}, "discriminator": {"name": network}}
+        assert urgent(Trace.of([], recipe=recipe)) == f"generator.hidden={hidden}"
 
 
 def test_momentum_goes_from_the_generator_first() -> None:

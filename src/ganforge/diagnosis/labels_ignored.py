@@ -14,14 +14,14 @@ __all__ = ["check", "healthy", "sick"]
 
 CHANCE, HEARD = 0.5, 0.7  # of D's preference for a sample's own label
 OBEYED = 0.5  # of the way from chance to what real samples reach
-BEGINNING = 0.3  # of the run, in which labels are still being learnt
+BEGINNING = 0.4  # of the run, in which labels are still being learnt
 LEAST = 3
 DROPPED = 0.5  # share of labels left out, from which on too few are seen
 TAUGHT = 0.2  # weight of a class head's lesson, under which it is no match for the other term
 
 
 def check(trace: Trace) -> Finding | None:
-    """After three tenths of the run: at no look did D prefer held-out samples with their own label to the same with
+    """After two fifths of the run: at no look did D prefer held-out samples with their own label to the same with
     another in 70 % of the cases, where 50 % is chance (later on, when fakes are good, it needn't any more); or at the
     last three looks or more fakes lie next to training samples of the class that was asked for hardly more often than
     by chance, while held-out samples do.

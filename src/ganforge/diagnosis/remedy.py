@@ -26,7 +26,9 @@ __all__ = [
 MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
 ABSURD = 20.0  # times the usual rate, from which on dividing would need too many attempts
 ABOUT = 2.5  # times the usual rate, or as many times less: about as usual
-NEAR = 5.0  # times the usual rate: within it, a rate can stay as it is
+NEAR = {True: 5.0, False: 10.0}  # times the usual rate, of points and of images: within it, a rate can stay as it is
+FAR = 5.0  # times less than usual, from which on a rate gets nowhere
+FEW = 8  # hidden units in a layer, with which no generator gets anywhere
 POINTS = {"points", "pacgan", "lipschitz", "affine"}  # discriminators of points, whose units are the data's own
 OTHER = {"generator": "discriminator", "discriminator": "generator"}
 MIXING = {"batch"}  # norms with which a gradient penalty means nothing
@@ -91,14 +93,14 @@ def sane(trace: Trace, player: str) -> str:
 
 
 def urgent(trace: Trace) -> str | None:
-    """What has to be mended before anything else: a Wasserstein critic whose slope nothing bounds, or a learning rate
-    beyond all use."""
+    """What has to be mended before anything else: a Wasserstein critic whose slope nothing bounds, a learning rate
+    beyond all use, or a generator of a handful of units."""
     free = trace.setting("objective.name") == "wasserstein" and trace.setting("discriminator.norm") != "spectral"
     if free and not trace.setting("penalties", {}) and trace.setting("discriminator.name") != "lipschitz":
         return stabilised(trace)
     player = max(("discriminator", "generator"), key=lambda player: rate(trace, player))
     adam = trace.setting(f"optimizer.{player}.name", "adam") != "sgd"
-    return sane(trace, player) if adam and rate(trace, player) > MOST_RATE else None
+    return sane(trace, player) if adam and rate(trace, player) > MOST_RATE else larger(trace)
 
 
 def balanced(trace: Trace, player: str) -> str | None:
@@ -108,7 +110,8 @@ def balanced(trace: Trace, player: str) -> str | None:
     mine, theirs = rate(trace, player), rate(trace, other)
     if not mine > 1.5 * theirs > 0:
         return None
-    if mine <= NEAR * usual(trace, player) and theirs < usual(trace, other) / NEAR:
+    near = NEAR[trace.setting("discriminator.name") in POINTS]
+    if mine <= near * usual(trace, player) and theirs < usual(trace, other) / FAR:
         return slower(trace, other, theirs / mine)
     return slower(trace, player, mine / theirs)
 
@@ -150,8 +153,8 @@ def faster(trace: Trace) -> str | None:
 
 def larger(trace: Trace) -> str | None:
     """A generator with room for the data, where it has hidden layers of a handful of units."""
-    hidden = trace.setting("generator.hidden", [])
-    return "generator.hidden=[64, 64]" if hidden and min(hidden) < 8 else None
+    hidden, points = trace.setting("generator.hidden", []), trace.setting("discriminator.name") in POINTS
+    return f"generator.hidden={[64, 64] if points else [256, 512]}" if hidden and min(hidden) < FEW else None
 
 
 def noisier(trace: Trace) -> str | None:
