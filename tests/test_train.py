@@ -19,7 +19,7 @@ from ganforge.penalties import PENALTIES
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
 from ganforge.settings import Averaging
-from ganforge.state import TrainState
+from ganforge.state import TrainState, figures_of
 from ganforge.train import average, largest_batch, play_round, train
 
 
@@ -428,7 +428,7 @@ def test_signals_of_a_tick_are_what_their_names_say(tiny_recipe: Recipe) -> None
     with plan.stream(position=0) as stream, state.randomness(plan.device):
         for _ in range(6):
             play_round(plan, state, stream)
-            losses += [figures["loss_generator"].item() for player, figures in state.unread if player == "generator"]
+            losses += [t.figures["loss_generator"].item() for t in state.unread if t.player == "generator"]
             state.fold()
     (tick,) = list(train(plan))
     assert tick.figures["band_loss_generator"] == pytest.approx(torch.tensor(losses).std(correction=0).item(), rel=1e-3)
@@ -436,11 +436,32 @@ def test_signals_of_a_tick_are_what_their_names_say(tiny_recipe: Recipe) -> None
     assert tick.bad == ""
 
 
+def test_figures_of_turns_are_the_means_whatever_is_read_together(tiny_recipe: Recipe) -> None:
+    lazy = ("penalties.r1={gamma=1, every=3}", "game.fakes=shared")  # turns with the penalty's term, and without
+    turns = []
+    for settings in (lazy, (*lazy, "train.accumulate=2"), (*lazy, "train.batch=4")):
+        plan = plan_of(tiny_recipe, *settings)
+        state = TrainState.start(plan)
+        with plan.stream(position=0) as stream, state.randomness(plan.device):
+            for _ in range(4):
+                play_round(plan, state, stream)
+        turns += state.unread
+    together = figures_of(turns)
+    assert [figures_of([turn])[0] for turn in turns] == [pytest.approx(row, rel=1e-5) for row in together]
+    assert sum("loss_discriminator_r1" in row for row in together) == 6
+    for turn, row in zip(turns, together, strict=True):
+        plain = {k: torch.cat(pieces).double() for k, pieces in (turn.signals | turn.terms).items()}
+        assert {k: row[k] for k in plain} == pytest.approx({k: x.mean().item() for k, x in plain.items()}, rel=1e-4)
+        if turn.player == "discriminator":
+            assert row["d_fake"] == pytest.approx(plain["fake_logits"].sigmoid().mean().item(), rel=1e-5)
+        assert row[f"loss_{turn.player}"] == turn.figures[f"loss_{turn.player}"].item()
+
+
 @pytest.mark.parametrize("objective", ["non_saturating", "relativistic_pairing"])
 def test_accuracy_counts_sides_or_pairs_and_ties_half(objective: str) -> None:
     game = NoiseGame(OBJECTIVES[objective]())
     real, fake = torch.tensor([1.0, 2.0, 0.0, 3.0]), torch.tensor([-1.0, 1.0, 0.0, 2.0])
-    seen = game.beliefs(real, fake)
+    seen = game.beliefs({"real_logits": real, "fake_logits": fake})
     right = {"non_saturating": [1, 0.5, 0.5, 0.5], "relativistic_pairing": [1, 1, 0.5, 1]}[objective]
     assert seen["accuracy"].tolist() == right
     assert torch.equal(seen["real_logits"], real)

@@ -2,11 +2,11 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,31 @@ from ganforge.optimizers import lookahead
 from ganforge.plan import Plan
 from ganforge.schedules import at
 
-__all__ = ["TrainState"]
+__all__ = ["TrainState", "Turn", "figures_of"]
+
+
+class Turn(NamedTuple):
+    """A turn that was made, its figures unread.
+
+    Attributes:
+        player: whose turn it was.
+        figures: name -> number on the device.
+        terms: figures that are means -> a number per sample on the device, for each piece of the batch.
+        signals: what other figures are made of, in the same form.
+        recorded: those figures, by name, from the signals; see `Move`.
+    """
+
+    player: str
+    figures: dict[str, Tensor]
+    terms: dict[str, list[Tensor]]
+    signals: dict[str, list[Tensor]]
+    recorded: Callable[[dict[str, Tensor]], dict[str, Tensor]]
+
+    @property
+    def kind(self) -> object:
+        """Turns of one kind can be read together: a player's, of as many pieces and samples, with the same terms."""
+        pieces = next(iter((self.signals or self.terms).values()), [])
+        return self.player, *self.terms, len(pieces), *(len(x) for x in pieces[:1]), self.recorded
 
 
 @dataclass
@@ -38,7 +62,7 @@ class TrainState:
         skipped: player -> (updates left out in a row just now, the longest such row since the last tick).
         sums: player -> signal -> sum over that player's turns since the last tick, those left out not counted.
         bad: the first figure that was not finite since the last tick, by name; empty if all were.
-        unread: (player, signal -> number on the device) of the latest turns, which `fold` adds to these.
+        unread: the latest turns, whose figures `fold` adds to these.
         tick_images: images seen at the last tick.
         seconds: time spent in rounds, over the whole run.
         tick_seconds: the same since the last tick.
@@ -56,7 +80,7 @@ class TrainState:
     skipped: dict[str, tuple[int, int]] = field(default_factory=dict)
     sums: dict[str, dict[str, float]] = field(default_factory=dict)
     bad: str = ""
-    unread: list[tuple[str, dict[str, Tensor]]] = field(default_factory=list)
+    unread: list[Turn] = field(default_factory=list)
     tick_images: int = 0
     seconds: float = 0.0
     tick_seconds: float = 0.0
@@ -111,23 +135,19 @@ class TrainState:
 
     @torch.no_grad()
     def fold(self) -> None:
-        """Read the figures of the latest turns from the device, all at once, and add them to the sums.
+        """Read the figures of the latest turns from the device, those of a kind at once, and add them to the sums.
 
-        Added one by one in float64, so that the sums don't depend on how often this is called.
+        Added one by one in float64, so that it hardly matters for the sums how often this is called.
         """
-        if not self.unread:
-            return
-        values = torch.stack([v.float() for _, figures in self.unread for v in figures.values()]).tolist()
-        numbers = iter(values)
-        for player, figures in self.unread:
-            self.add_turn(player, dict(zip(figures, numbers, strict=False)))
+        for turn, figures in zip(self.unread, figures_of(self.unread), strict=True):
+            self.add_turn(turn.player, figures)
         self.unread = []
 
     def add_turn(self, player: str, figures: dict[str, float]) -> None:
         """Add a turn to its player's sums; an update that was left out counts only as such."""
         sums = self.sums.setdefault(player, {"turns": 0.0, "skipped": 0.0})
         row, longest = self.skipped[player]
-        if figures["skipped"]:
+        if not math.isfinite(figures[f"gradient_norm_{player}"]):  # as the mask of its step was
             sums["skipped"] += 1.0
             self.bad = self.bad or first_bad(figures)
             self.skipped[player] = (row + 1, max(longest, row + 1))
@@ -173,6 +193,28 @@ class TrainState:
         for name, value in record.items():
             setattr(self, name, value)
         self.skipped = {player: (row, longest) for player, (row, longest) in self.skipped.items()}
+
+
+def figures_of(turns: Sequence[Turn]) -> list[dict[str, float]]:
+    """The figures of turns, in the turns' order: computed and read for all turns of a kind at once."""
+    kinds: dict[object, list[int]] = {}
+    for n, turn in enumerate(turns):
+        kinds.setdefault(turn.kind, []).append(n)
+    rows: list[dict[str, float]] = [{} for _ in turns]
+    for numbers in kinds.values():
+        alike = [turns[n] for n in numbers]
+        columns = {k: torch.stack([turn.figures[k] for turn in alike]).float() for k in alike[0].figures}
+        parts = stacked([turn.terms for turn in alike]) | alike[0].recorded(stacked([turn.signals for turn in alike]))
+        columns |= {k: x.float().mean(-1).view(len(alike), -1).mean(-1) for k, x in parts.items()}
+        for n, row in zip(numbers, torch.stack(list(columns.values()), dim=1).tolist(), strict=True):
+            rows[n] = dict(zip(columns, row, strict=True))
+    return rows
+
+
+def stacked(turns: Sequence[Mapping[str, Sequence[Tensor]]]) -> dict[str, Tensor]:
+    """Each name's numbers of all pieces of all turns, a row for each piece."""
+    pieces = {k: [piece for turn in turns for piece in turn[k]] for k in turns[0]}
+    return {k: torch.cat(found).view(len(found), -1) for k, found in pieces.items()}
 
 
 def first_bad(figures: Mapping[str, float]) -> str:

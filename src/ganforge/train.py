@@ -24,7 +24,7 @@ from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe
 from ganforge.schedules import at
 from ganforge.settings import Averaging
-from ganforge.state import TrainState
+from ganforge.state import TrainState, Turn
 
 __all__ = [
     "Tick",
@@ -148,7 +148,7 @@ def update(plan: Plan, state: TrainState, player: str, pieces: list[tuple[Any, .
     plan.game.project(player, state.players[player])
     state.turns[player] += 1
     loss = sum(losses[1:], start=losses[0]).detach()
-    note(state, player, moves, {"gradient_norm": norm, "loss": loss}, bad)
+    note(state, player, moves, {"gradient_norm": norm, "loss": loss})
     return moves
 
 
@@ -180,21 +180,15 @@ def average(ema: nn.Module, G: nn.Module, settings: Averaging, *, seen: int, new
         mine.copy_(current)
 
 
-@torch.no_grad()
-def note(state: TrainState, player: str, moves: list[Move], own: dict[str, Tensor], bad: Tensor) -> None:
-    """Put a turn's figures by, unread: `state.fold` sums them up, many turns at a time."""
+def note(state: TrainState, player: str, moves: list[Move], own: dict[str, Tensor]) -> None:
+    """Put a turn's figures by, unread and partly not computed: `state.fold` does both, many turns at a time."""
     figures = {f"{name}_{player}": value for name, value in own.items()}
     _, *others = moves[0].terms  # the first is the rest of the whole loss
-    figures |= {f"loss_{player}_{k}": mean_of([m.terms[k].detach().mean() for m in moves]) for k in others}
-    figures |= {k: mean_of([m.signals[k].mean() for m in moves]) for k in moves[0].signals}
-    state.unread.append((player, figures | {"skipped": bad}))
+    terms = {f"loss_{player}_{k}": [m.terms[k].detach() for m in moves] for k in others}
+    signals = {k: [m.signals[k] for m in moves] for k in moves[0].signals}
+    state.unread.append(Turn(player, figures, terms, signals, moves[0].recorded))
     if len(state.unread) >= UNREAD:
         state.fold()
-
-
-def mean_of(values: list[Tensor]) -> Tensor:
-    """The mean of a few numbers."""
-    return torch.stack(values).mean() if len(values) > 1 else values[0]
 
 
 def read_tick(plan: Plan, state: TrainState) -> Tick:

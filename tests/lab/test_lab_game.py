@@ -130,9 +130,10 @@ def test_slow_motion_shows_the_update_that_follows_and_plays_the_same_run() -> N
     assert table.play.rounds == 1
     assert same(table.play.state, plain.tables[0].play.state)
     unread = plain.tables[0].play.state.unread
-    for stage, (player, figures) in zip(told[4::5], unread, strict=True):
-        assert stage["loss"] == float(figures[f"loss_{player}"])
-        assert stage["gradient_norm"] == pytest.approx(float(figures[f"gradient_norm_{player}"]), rel=1e-6)
+    for stage, turn in zip(told[4::5], unread, strict=True):
+        assert stage["loss"] == float(turn.figures[f"loss_{turn.player}"])
+        norm = float(turn.figures[f"gradient_norm_{turn.player}"])
+        assert stage["gradient_norm"] == pytest.approx(norm, rel=1e-6)
 
 
 def test_a_long_script_is_followed_in_pieces_before_slow_motion_begins() -> None:

@@ -1,6 +1,6 @@
 """What every game takes and gives: a moment in, a move out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -20,13 +20,15 @@ class Move:
 
     Attributes:
         terms: the loss by name, a number per sample each; their means are added up by the training loop.
-        signals: what is worth recording, a number per sample each; no gradient.
+        signals: what the figures worth recording are made of, a number per sample each; no gradient.
+        recorded: those figures, by name, from the signals of one or many turns at once; elementwise, in any shape.
         fakes: what the generator's own turn goes on with (a pass of the generator, with its graph), the game's own
             affair; None: it makes one.
     """
 
     terms: dict[str, Float[Tensor, " B"]]
     signals: dict[str, Float[Tensor, " B"]] = field(default_factory=dict)
+    recorded: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict
     fakes: Any = None
 
 

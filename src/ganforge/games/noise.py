@@ -207,7 +207,8 @@ class NoiseGame:
                               wanted, self.told(wanted), on_real.aux, on_fake.aux)  # fmt: skip
             assert p.term is not None
             terms[p.name] = p.every * p.term(context)
-        return Move(terms, self.beliefs(on_real.logits, on_fake.logits), kept)
+        signals = {"real_logits": on_real.logits.detach(), "fake_logits": on_fake.logits.detach()}
+        return Move(terms, signals, self.beliefs, kept)
 
     def generator(self, players: Mapping[str, nn.Module], batch: Batch, moment: Moment, fakes: Any) -> Move:
         """The objective on fakes, through the discriminator, and the generator's own terms."""
@@ -268,11 +269,11 @@ class NoiseGame:
             if augmentation.watch is not None:
                 augmentation.watch(real_logits.detach() - (self.objective.level or 0.0), moment)
 
-    def beliefs(self, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+    def beliefs(self, logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """D(real) and D(G(z)), probabilities where the objective has a link, else the bare logits; those logits; and
         D's accuracy: the share on the right side of the level where it decides, or of pairs in the right order."""
         link, level = self.objective.probability or (lambda logit: logit), self.objective.level
-        real, fake = real_logits.detach().float(), fake_logits.detach().float()
+        real, fake = logits["real_logits"].float(), logits["fake_logits"].float()
         if level is None:
             accuracy = (real - fake).sign_().mul_(0.5).add_(0.5)  # 1 or 0, a tie .5
         else:
