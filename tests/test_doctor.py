@@ -13,12 +13,12 @@ import torch
 from ganforge.diagnosis import Finding, Trace, diagnose, read_trace
 from ganforge.doctor import HEALED
 from ganforge.errors import CheckpointError, DivergenceError
-from ganforge.heal import play_healing
+from ganforge.heal import play_healing, treat
 from ganforge.io.folder import RunFolder
 from ganforge.plan import build
 from ganforge.probe import Probe
 from ganforge.recipe import Recipe, load_recipe, override
-from ganforge.run import Diagnosis, Healed, begin, continued, read_recipe
+from ganforge.run import Diagnosis, Healed, Run, begin, continued, read_recipe
 from ganforge.state import TrainState
 from terminal import ganforge
 
@@ -239,3 +239,34 @@ def test_heal_goes_back_changes_the_recipe_and_says_so(tmp_path: Path) -> None:
     assert [t["images"] for t in ticks] == sorted({t["images"] for t in ticks}), "nothing is told twice"
     assert names(path) & {"generator dominance", "mode hopping"} == set()
     assert continued(path).complete
+
+
+def treated(run: Run, since: int) -> Healed:
+    """What healing does about a finding that began there."""
+    return treat(run, Finding("mode collapse", since, "few places", 0.9, "optimizer.generator.lr=1e-4", "It is poor."))
+
+
+def test_a_late_illness_goes_back_to_a_checkpoint_and_an_early_one_to_the_beginning(
+    tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    settings = ["train.images=96", "train.tick=16", "run.checkpoint=16", "run.keep=10"]
+    for since, back in ((32, 0), (33, 32), (96, 80)):  # of 96 images
+        run = begin(override(tiny_recipe, settings), tmp_path / f"{since}", command=[])
+        list(run.play())
+        assert treated(run, since).images == back
+        assert run.state.images == back
+        assert max([int(p.name) for p in run.folder.all_checkpoints()], default=0) == back
+        list(run.play())
+        assert run.complete
+
+
+def test_a_game_that_begins_anew_begins_with_the_weights_that_it_inherited(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    source = begin(tiny_recipe, tmp_path / "source", command=[])
+    list(source.play())
+    run = begin(override(tiny_recipe, ["train.seed=5"]), tmp_path / "run", command=[], init_from=tmp_path / "source")
+    first = {name: tensor.clone() for name, tensor in run.state.players["generator"].state_dict().items()}
+    list(run.play())
+    treated(run, 1)
+    again = run.state.players["generator"].state_dict()
+    assert run.state.images == 0
+    assert [name for name, tensor in first.items() if not torch.equal(again[name], tensor)] == []

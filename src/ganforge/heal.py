@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 
 from ganforge.diagnosis import Finding
 from ganforge.doctor import HEALED
 from ganforge.errors import CheckpointError, DivergenceError, RecipeError
 from ganforge.events import Healed
+from ganforge.inheritance import take_weights
 from ganforge.io.checkpoint import load_checkpoint
 from ganforge.io.disk import remove
 from ganforge.plan import build
@@ -18,6 +21,7 @@ __all__ = ["MOST", "SURE", "play_healing", "treat"]
 
 SURE = 0.6  # certainty from which a finding is acted upon
 MOST = 3  # changes of a run's recipe
+EARLY = 1 / 3  # of the planned images: a game that was ill by then begins anew, as D's lead stays in its weights
 KEEP = 10  # checkpoints kept, so that there is a good one to go back to
 
 
@@ -65,8 +69,8 @@ def accepted(run: Run, finding: Finding) -> bool:
 
 
 def treat(run: Run, finding: Finding) -> Healed:
-    """Change the recipe and go back to the last checkpoint from before the finding began, or to the beginning if there
-    is none, or none that the changed networks fit. Changes the run in place.
+    """Change the recipe and go back to the last checkpoint from before the finding began; to the beginning if that was
+    in the game's first third, or no checkpoint fits the changed networks. Changes the run in place.
     """
     seen = run.state.images
     with run.folder.lock():
@@ -87,8 +91,9 @@ def treat(run: Run, finding: Finding) -> Healed:
 
 
 def before(run: Run, images: int) -> TrainState:
-    """The latest saved game from before so many images, in the run's plan; a new one where there is none."""
-    for path in reversed([p for p in run.folder.checkpoints() if int(p.name) < images]):
+    """The latest saved game from before so many images, in the run's plan; a new one where there is none, or early."""
+    early = images <= EARLY * run.plan.training.images
+    for path in reversed([p for p in run.folder.checkpoints() if int(p.name) < images and not early]):
         state = TrainState.start(run.plan)
         try:
             tensors, record = load_checkpoint(path, "state")
@@ -96,7 +101,16 @@ def before(run: Run, images: int) -> TrainState:
         except CheckpointError:
             continue
         return state
-    return TrainState.start(run.plan)
+    return beginning(run)
+
+
+def beginning(run: Run) -> TrainState:
+    """A new game in the run's plan, with the weights that the run began with if they were another's and are there."""
+    state, inherited = TrainState.start(run.plan), run.folder.environment().get("init_from")
+    if inherited is not None:
+        with suppress(CheckpointError):
+            take_weights(state, Path(inherited))
+    return state
 
 
 def keep_more(run: Run) -> None:

@@ -288,6 +288,7 @@ def begin(recipe: Recipe, path: Path, *, command: list[str], init_from: Path | N
     state = TrainState.start(plan)
     notes += [*plan.source.notes, *([] if init_from is None else take_weights(state, init_from))]
     where = environment() | {"device": str(plan.device)}
+    where |= {} if init_from is None else {"init_from": str(init_from.resolve())}
     folder = RunFolder.create(path, recipe=recipe_text(plan), environment=where, command=command)
     return Run(plan, state, folder, notes)
 
