@@ -68,8 +68,12 @@ def falling(start: float, images: int) -> list[str]:
     return [f"optimizer.{player}.lr={COSINE.format(start, images)}" for player in ("generator", "discriminator")]
 
 
+def momentum(beta1: float) -> list[str]:
+    """Adam's first moment, of both players."""
+    return [f"optimizer.{player}.beta1={beta1}" for player in ("generator", "discriminator")]
+
+
 FREE = "penalties.r1=none"
-MOMENTUM = ["optimizer.generator.beta1=0.9", "optimizer.discriminator.beta1=0.9"]
 CLASSES = [*RUN, "train.images=64000", "train.tick=1600", "run.probe=2", "judge.samples=2000", "generator.width=16",
            "discriminator.width=16"]  # fmt: skip
 CASES: dict[str, tuple[str, str, list[str]]] = {  # name -> (kind, recipe, settings)
@@ -87,7 +91,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {  # name -> (kind, recipe, setti
     "strong D": ("saturating", "points_ring_8",
         [*POINTS, FREE, "objective=minimax", "train.d_steps=4", "discriminator.hidden=[256, 256]", *rates(2e-5, 2e-3)]),
     "tiny G": ("tiny generator", "points_ring_8", [*POINTS, "generator.hidden=[3]", *rates(2e-3, 2e-3)]),
-    "momentum": ("momentum", "points_ring_8", [*POINTS, FREE, *MOMENTUM, *rates(3e-3, 3e-3)]),
+    "momentum": ("momentum", "points_ring_8", [*POINTS, FREE, *momentum(0.9), *rates(3e-3, 3e-3)]),
     "wild": ("divergence", "points_ring_8", [*POINTS, *rates(0.15, 0.15)]),
     "infinite": ("not finite", "points_ring_8",
         [*POINTS, "objective=wasserstein", FREE, "optimizer.discriminator={name='sgd', lr=1e18}"]),
@@ -99,7 +103,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {  # name -> (kind, recipe, setti
     "digits D faster": ("rates apart", "mlp_mnist_28", [*IMAGES, "discriminator.dropout=0", *rates(2e-5, 2e-3)]),
     "digits tiny G": ("tiny generator", "mlp_mnist_28", [*IMAGES, "generator.hidden=[2]"]),
     "digits momentum": ("momentum", "mlp_mnist_28",
-        [*IMAGES, "discriminator.dropout=0", *MOMENTUM, *rates(1e-2, 1e-2)]),
+        [*IMAGES, "discriminator.dropout=0", *momentum(0.97), *rates(1e-2, 1e-2)]),
     "digits wild": ("divergence", "mlp_mnist_28", [*IMAGES, *rates(0.15, 0.15)]),
     "digits infinite": ("not finite", "mlp_mnist_28",
         [*IMAGES, "objective=wasserstein", "optimizer.discriminator={name='sgd', lr=1e18}"]),
