@@ -94,7 +94,7 @@ def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_
     assert result.returncode == 1
     words = " ".join(result.stdout.split())
     assert "mode collapse" in words
-    assert "optimizer.generator.lr=1e-05" in result.stdout
+    assert f"\n  ganforge train {sick}/recipe.toml optimizer.generator.lr=1e-05\n" in result.stdout
     record = json.loads(doctor(sick, "--json").stdout)
     assert not record["healthy"]
     assert {r["finding"] for r in record["findings"] + record["past"]} >= {"generator dominance", "mode collapse"}
@@ -114,7 +114,8 @@ def test_a_run_that_was_hardly_looked_at_is_not_called_healthy(healthy: Path, tm
     assert result.returncode == 0
     assert result.stdout.startswith("nothing found up to")
     assert "only 0 looks" in result.stdout
-    assert json.loads(doctor(path, "--json").stdout)["looks"] == 0
+    record = json.loads(doctor(path, "--json").stdout)
+    assert (record["looks"], record["healthy"]) == (0, None)
 
 
 def test_the_doctor_needs_a_run(tmp_path: Path) -> None:
@@ -233,7 +234,7 @@ def test_heal_goes_back_changes_the_recipe_and_says_so(tmp_path: Path) -> None:
     assert [r["remedy"] for r in records] == [event.finding.remedy for event in healed]
     assert records[0]["images"] < records[0]["since"]
     text = (path / "recipe.toml").read_text()
-    assert f"# healed at {records[0]['images']:,} images seen: optimizer.generator.lr=0.0005" in text
+    assert f"# healed from image {records[0]['images']:,} on: optimizer.generator.lr=0.0005" in text
     assert read_recipe(RunFolder.open(path)).sections["optimizer"]["generator"]["lr"] == 0.0005
     ticks = RunFolder.open(path).records("ticks")
     assert [t["images"] for t in ticks] == sorted({t["images"] for t in ticks}), "nothing is told twice"

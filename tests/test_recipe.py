@@ -153,6 +153,7 @@ def test_an_import_path_stands_wherever_a_name_does() -> None:
         (["discriminator.norm=batch"], "discriminator.norm=none"),
         (["train.d_steps=2", "game.fakes=shared"], "train.d_steps=1 or game.fakes=fresh"),
         (["train.batch=10", "train.accumulate=3"], "choose a divisor"),
+        (["train.batch=1", "discriminator.minibatch=discrimination", "penalties.r1=none"], "one at a time"),
         (["train.batch=60000"], "more than the 50000 training images"),
         (["train.device=abacus"], "can't be used here"),
     ],
@@ -189,6 +190,9 @@ def test_keyword_parameters_of_outside_functions_are_keys_without_annotation() -
         (["generator=[1]"], "there is no"),
         (["optimizer.generator=torch.optim.RMSprop"], "no keyword parameter 'lr'"),
         (["discriminator=torch.nn.Identity"], "discriminator"),
+        (["penalties.r1.gamma=inf"], "penalties.r1.gamma = inf: a finite number is asked for"),
+        (["optimizer.generator.lr=inf"], "optimizer.generator.lr = inf: a finite number is asked for"),
+        (["game.unroll=100000"], "game.unroll = 100000: input should be less than or equal to 100"),
     ],
 )
 def test_what_cannot_stand_where_it_is_put_is_said(settings: list[str], words: str) -> None:

@@ -252,6 +252,10 @@ def check(plan: Plan, penalties: tuple[Penalty, ...]) -> None:
             f"stacked_mnist, and {plan.source.name} has none; set judge.metric=frechet_distance",
         ),
         (
+            lambda: training.batch == training.accumulate and mixes_samples(try_networks(plan)[1]),
+            "this discriminator compares the samples of a batch, and it gets one at a time; set a larger train.batch",
+        ),
+        (
             lambda: training.batch > images,
             f"train.batch = {training.batch} is more than the {images} training images; "
             f"set train.batch={images} or less",

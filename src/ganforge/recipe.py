@@ -42,9 +42,11 @@ MANY = {  # a key of each section of sub-tables, for examples
     "terms": "terms.feature_matching.weight=1",
     "augment": "augment.instance_noise.sigma=.1",
 }
+STRICT = ConfigDict(arbitrary_types_allowed=True, extra="forbid", allow_inf_nan=False)
 ASKED = {
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number is asked for"),
     **dict.fromkeys(("float_parsing", "float_type"), "a number is asked for"),
+    "finite_number": "a finite number is asked for",
     **dict.fromkeys(("bool_parsing", "bool_type"), "true or false is asked for"),
 }  # pydantic's kind of mistake -> what a reader of its sentence would want to know
 
@@ -282,7 +284,7 @@ def validated(
     """All parameters with their defaults, or None and a sentence for each mistake."""
     fields = tunable(functions)
     required = {n: (hint, ... if d is inspect.Parameter.empty else d) for n, (hint, d) in fields.items()}
-    model = create_model("Section", __config__=ConfigDict(arbitrary_types_allowed=True, extra="forbid"), **required)  # type: ignore[call-overload]
+    model = create_model("Section", __config__=STRICT, **required)  # type: ignore[call-overload]
     try:
         checked = model(**{name: unset(value, fields.get(name)) for name, value in values.items()})
     except ValidationError as error:

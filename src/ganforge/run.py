@@ -373,7 +373,7 @@ def latest_whole(folder: RunFolder, notes: list[str]) -> tuple[dict[str, torch.T
 
 def recipe_text(plan: Plan, findings: Iterable[dict[str, Any]] = ()) -> str:
     """A run's recipe.toml: the recipe's name, what was changed in it to heal the run, then every key."""
-    healed = [f"# healed at {r['images']:,} images seen: {r['remedy']}" for r in findings if r["finding"] == HEALED]
+    healed = [f"# healed from image {r['images']:,} on: {r['remedy']}" for r in findings if r["finding"] == HEALED]
     return "\n".join([f"# {plan.name}", *healed, plan.toml])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -132,9 +133,9 @@ def say_event(event: Event, unit: str) -> None:
     if isinstance(event, Judgement) and not event.final:
         say(judgement_line(event, unit))
     elif isinstance(event, Diagnosis):
-        say(f"finding: {event.finding.name}. {event.finding.text} To rebalance: {event.finding.remedy}")
+        say(f"finding: {event.finding.name}. {event.finding.text} To rebalance: {shlex.quote(event.finding.remedy)}")
     elif isinstance(event, Healed):
-        say(f"healing: back to {event.images:,} {unit} seen, on with {event.finding.remedy}")
+        say(f"healing: back to {event.images:,} {unit} seen, on with {shlex.quote(event.finding.remedy)}")
 
 
 def progress() -> Progress:
@@ -248,7 +249,8 @@ def findings(
     """What a run's trace shows, and what showed in the past: a table for people, one JSON object for programs."""
     if as_json:
         records = [f.record(images) for f in found]
-        text(json.dumps({"run": str(run), "healthy": not found, "looks": looks, "findings": records, "past": [*past]}))
+        healthy = False if found else True if looks >= FEW_LOOKS else None
+        text(json.dumps({"run": str(run), "healthy": healthy, "looks": looks, "findings": records, "past": [*past]}))
         return
     gone = ", ".join(f"{r['finding']} (said at {r['images']:,})" for r in past)
     if not found and looks < FEW_LOOKS:
@@ -263,11 +265,14 @@ def findings(
             text(f"healthy: nothing that ganforge knows is wrong in {words}")
         return
     table = Table(title=f"{run}  ·  {images:,} images seen", title_justify="left", box=None, padding=(0, 2, 1, 0))
-    for column in ("finding", "since", "sure", "evidence", "to rebalance"):
+    for column in ("finding", "since", "sure", "evidence"):
         table.add_column(column, justify="right" if column in {"since", "sure"} else "left", overflow="fold")
     for f in found:
-        table.add_row(f"[yellow]{f.name}[/yellow]", f"{f.since:,}", f"{f.certainty:.0%}", f.evidence, escape(f.remedy))
+        table.add_row(f"[yellow]{f.name}[/yellow]", f"{f.since:,}", f"{f.certainty:.0%}", escape(f.evidence))
     stdout.print(table)
+    text("To rebalance the game, one change at a time, the surest first:")
+    for remedy in dict.fromkeys(f.remedy for f in found):
+        text(f"  ganforge train {shlex.quote(str(run / 'recipe.toml'))} {shlex.quote(remedy)}")
     if gone:
         text(f"along the way, and gone by now: {gone}")
 

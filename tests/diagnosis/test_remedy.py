@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ganforge.diagnosis import diagnose
 from ganforge.diagnosis.remedy import balanced, calmer, sane, urgent
 from ganforge.diagnosis.trace import Trace
 
@@ -33,7 +34,32 @@ def test_rates_are_made_equal_where_a_game_is_played(g: float, d: float, network
 def test_a_schedule_keeps_its_form_when_it_is_raised() -> None:
     lr = {"schedule": "cosine", "start": 1e-5, "end": 1e-6, "images": 9}
     raised = balanced(trace({"lr": lr}, {"lr": 1e-3}), "discriminator")
-    assert raised == 'optimizer.generator.lr={schedule = "cosine", start = 0.001, end = 0.0001, images = 9}'
+    assert raised == 'optimizer.generator.lr={schedule="cosine",start=0.001,end=0.0001,images=9}'
+
+
+def test_a_rate_that_stands_still_takes_over_the_others_schedule_wherever_that_is() -> None:
+    falling = {"schedule": "cosine", "start": 2e-3, "end": 2e-5, "images": 9}
+    recipe = {"optimizer": {"generator": {"lr": falling}, "discriminator": {"lr": 2e-5}}}
+    for seen in ([2e-3, 1e-3], [2e-3, 1e-3, 2e-5]):
+        ticks = [{"images": n, "lr_generator": lr, "lr_discriminator": 2e-5} for n, lr in enumerate(seen)]
+        remedy = balanced(Trace.of(ticks, recipe=recipe | {"discriminator": {"name": "points"}}), "generator")
+        assert remedy == 'optimizer.discriminator.lr={schedule="cosine",start=0.002,end=2e-05,images=9}'
+
+
+@pytest.mark.parametrize(
+    ("g", "d", "remedy"),
+    [
+        (2e-3, 2e-5, "optimizer.discriminator.lr=0.002"),  # a hundred times apart: nothing else need be wrong
+        (2e-5, 2e-3, "optimizer.generator.lr=0.002"),
+        (2e-3, 1e-3, "penalties.r1.gamma=0.1"),
+    ],
+)
+def test_what_flies_apart_has_its_rates_made_equal_first(g: float, d: float, remedy: str) -> None:
+    ticks = [{"images": n, "lr_generator": g, "lr_discriminator": d, "diversity": 8.0, "modes": 0.1} for n in range(9)]
+    recipe = {"optimizer": {"generator": {"lr": g}, "discriminator": {"lr": d}}, "discriminator": {"name": "points"}}
+    sick = Trace.of([tick | {"known_modes": 1.0} for tick in ticks], recipe=recipe)
+    (finding,) = diagnose(sick)
+    assert (finding.name, finding.remedy) == ("divergence", remedy)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +88,7 @@ def test_what_is_beyond_all_use_comes_first() -> None:
 
 
 def test_a_generator_of_a_handful_of_units_comes_before_penalties() -> None:
-    for network, hidden in (("points", "[64, 64]"), ("mlp", "[256, 512]")):
+    for network, hidden in (("points", "[64,64]"), ("mlp", "[256,512]")):
         recipe = {"generator": {"hidden": [3]}, "discriminator": {"name": network}}
         assert urgent(Trace.of([], recipe=recipe)) == f"generator.hidden={hidden}"
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.poverty import depth, poor, since
+from ganforge.diagnosis.poverty import FAR, depth, poor, since
 from ganforge.diagnosis.remedy import balanced, calmer, larger, slower, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting, travel
 
@@ -17,18 +17,20 @@ MOVING = 0.5
 def check(trace: Trace) -> Finding | None:
     """For the last three looks or more the fakes fill too few of the places that reals fill (e^entropy; under .8 of
     known modes once the game is grown), or lie too close together; and it isn't that they wander from place to place,
-    which is mode hopping.
+    which is mode hopping, or fly apart, which is divergence.
     """
     looks = trace.probed("modes", "diversity")
     modes, diversity = looks["modes"], looks["diversity"]
     start = lasting(poor(looks), LEAST)
     if start is None or float(np.mean(travel(looks)[start:])) > MOVING:
         return None
-    filled, apart = float(modes[start:].mean()), float(diversity[start:].mean())
+    filled, spread = float(modes[start:].mean()), float(diversity[start:].mean())
+    if spread > FAR:
+        return None
     return Finding(
         "mode collapse",
         since(looks),
-        f"fakes fill {filled:.0%} of the places that real samples fill and lie {apart:.2f} times as far apart, in "
+        f"fakes fill {filled:.0%} of the places that real samples fill and lie {spread:.2f} times as far apart, in "
         f"{count(len(modes) - start, 'look')}",
         certainty(depth(looks, start), len(modes) - start, least=LEAST),
         urgent(trace) or larger(trace) or balanced(trace, "generator") or balanced(trace, "discriminator")

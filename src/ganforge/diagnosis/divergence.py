@@ -4,13 +4,13 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import RECIPE, made
-from ganforge.diagnosis.remedy import sane, stabilised, urgent
+from ganforge.diagnosis.poverty import FAR
+from ganforge.diagnosis.remedy import APART, balanced, fastest, sane, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
 
 LOST = 3.0  # D's loss where guessing costs 2 log 2 = 1.386
-FAR = 4.0  # times as far apart as reals
 GROWN = 100.0
 LEAST = 5
 
@@ -27,7 +27,10 @@ def check(trace: Trace) -> Finding | None:
                 int(images[start]),
                 f"{evidence}, for {count(len(images) - start, 'tick' if least == LEAST else 'look')}",
                 certainty(excess, len(images) - start, least=least),
-                urgent(trace) or stabilised(trace) or sane(trace, "discriminator"),
+                urgent(trace)
+                or balanced(trace, fastest(trace), least=APART)
+                or stabilised(trace)
+                or sane(trace, fastest(trace)),
                 "The weights run away; what they reach doesn't come back by itself.",
             )
     return None
@@ -64,8 +67,8 @@ def scattered(trace: Trace) -> Sign:
     """Fakes that fly apart."""
     looks = trace.probed("diversity")
     start = lasting(looks["diversity"] > FAR, 3)
-    apart = float(np.median(looks["diversity"][start:])) if start is not None else 0.0
-    return f"fakes lie {apart:.3g} times as far apart as reals", start, (apart - FAR) / FAR, looks.images, 3
+    distance = float(np.median(looks["diversity"][start:])) if start is not None else 0.0
+    return f"fakes lie {distance:.3g} times as far apart as reals", start, (distance - FAR) / FAR, looks.images, 3
 
 
 def sick(rng: np.random.Generator) -> Trace:

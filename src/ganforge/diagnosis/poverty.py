@@ -4,11 +4,12 @@ import numpy as np
 
 from ganforge.diagnosis.trace import Array, Trace, lasting
 
-__all__ = ["depth", "poor", "since"]
+__all__ = ["FAR", "depth", "poor", "since"]
 
 YOUNG, GROWN = 0.1, 0.3  # shares of the planned images: no judgement before the first, a stricter one after the second
 FEW, TOO_FEW = 0.6, 0.8  # of the places that reals fill, where the places are the data's own modes
 FEW_PICTURES = 0.25  # the same where they are only some of the reals; a good generator of digits has .4 to .6
+FAR = 4.0  # times the distance between two reals, from which on fakes aren't few kinds of samples but scattered
 SAME, SAME_PICTURES = 0.25, 0.4  # of the distance between two reals
 
 

@@ -7,12 +7,16 @@ finding of the same kind gets the next rung.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ganforge.diagnosis.trace import Trace
 
 __all__ = [
+    "APART",
     "balanced",
     "calmer",
     "faster",
+    "fastest",
     "larger",
     "noisier",
     "rate",
@@ -27,6 +31,7 @@ MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
 ABSURD = 20.0  # times the usual rate, from which on dividing would need too many attempts
 ABOUT = 2.5  # times the usual rate, or as many times less: about as usual
 NEAR = {True: 5.0, False: 10.0}  # times the usual rate, of points and of images: within it, a rate can stay as it is
+APART = 10.0  # times the other's rate, from which on nothing else need be wrong
 FAR = 5.0  # times less than usual, from which on a rate gets nowhere
 FEW = 8  # hidden units in a layer, with which no generator gets anywhere
 POINTS = {"points", "pacgan", "lipschitz", "affine"}  # discriminators of points, whose units are the data's own
@@ -35,10 +40,11 @@ MIXING = {"batch"}  # norms with which a gradient penalty means nothing
 
 
 def rate(trace: Trace, player: str) -> float:
-    """A player's learning rate: the last one that was recorded, else what the recipe begins with."""
+    """A player's learning rate: the median of what was recorded (the end of a schedule says little about a game), else
+    what the recipe begins with."""
     seen = trace[f"lr_{player}"]
     if len(seen) and seen[-1] == seen[-1]:
-        return float(seen[-1])
+        return float(np.nanmedian(seen))
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
     return float(value.get("start", value.get("values", [2e-4])[0])) if isinstance(value, Mapping) else float(value)
 
@@ -51,11 +57,11 @@ def usual(trace: Trace, player: str) -> float:
 
 
 def toml(value: Any) -> str:
-    """A number, a list or a schedule on one line."""
+    """A number, a list or a schedule on one line, without spaces: a word of a command line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {toml(entry)}" for key, entry in value.items()) + "}"
+        return "{" + ",".join(f"{key}={toml(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(toml, value)) + "]"
+        return "[" + ",".join(map(toml, value)) + "]"
     return f'"{value}"' if isinstance(value, str) else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -65,7 +71,7 @@ def slower(trace: Trace, player: str, factor: float) -> str:
     >>> import numpy as np
     >>> recipe = {"optimizer": {"generator": {"lr": {"schedule": "cosine", "start": 0.01, "end": 0.001, "images": 9}}}}
     >>> slower(Trace.of([], recipe=recipe), "generator", 10.0)
-    'optimizer.generator.lr={schedule = "cosine", start = 0.001, end = 0.0001, images = 9}'
+    'optimizer.generator.lr={schedule="cosine",start=0.001,end=0.0001,images=9}'
     """
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
     if not isinstance(value, Mapping):
@@ -103,17 +109,36 @@ def urgent(trace: Trace) -> str | None:
     return sane(trace, player) if adam and rate(trace, player) > MOST_RATE else larger(trace)
 
 
-def balanced(trace: Trace, player: str) -> str | None:
-    """Equal rates, where this player's is more than 1.5 times the other's: the faster one's brought down, unless it is
-    a usual one and the other's far below, with which a game would take forever."""
+def fastest(trace: Trace) -> str:
+    """The player whose rate is the most times as large as usual; of two, the discriminator."""
+    return max(("discriminator", "generator"), key=lambda player: rate(trace, player) / usual(trace, player))
+
+
+def balanced(trace: Trace, player: str, *, least: float = 1.5) -> str | None:
+    """Equal rates, where this player's is so many times the other's: the faster one's brought down, unless it is a
+    usual one and the other's far below, with which a game would take forever."""
     other = OTHER[player]
     mine, theirs = rate(trace, player), rate(trace, other)
-    if not mine > 1.5 * theirs > 0:
+    if not mine > least * theirs > 0:
         return None
     near = NEAR[trace.setting("discriminator.name") in POINTS]
     if mine <= near * usual(trace, player) and theirs < usual(trace, other) / FAR:
-        return slower(trace, other, theirs / mine)
-    return slower(trace, player, mine / theirs)
+        return equal(trace, other, player)
+    return equal(trace, player, other)
+
+
+def equal(trace: Trace, player: str, other: str) -> str:
+    """A player's rate made the other's, schedule and all; a schedule of its own keeps its form.
+
+    >>> falling = {"schedule": "cosine", "start": 0.002, "end": 0.0001, "images": 9}
+    >>> recipe = {"optimizer": {"generator": {"lr": falling}, "discriminator": {"lr": 2e-5}}}
+    >>> equal(Trace.of([], recipe=recipe), "discriminator", "generator")
+    'optimizer.discriminator.lr={schedule="cosine",start=0.002,end=0.0001,images=9}'
+    """
+    mine, theirs = (trace.setting(f"optimizer.{p}.lr", 2e-4) for p in (player, other))
+    if isinstance(theirs, Mapping) and not isinstance(mine, Mapping):
+        return f"optimizer.{player}.lr={toml(theirs)}"
+    return slower(trace, player, rate(trace, player) / rate(trace, other))
 
 
 def unsaturated(trace: Trace) -> str | None:
@@ -154,7 +179,7 @@ def faster(trace: Trace) -> str | None:
 def larger(trace: Trace) -> str | None:
     """A generator with room for the data, where it has hidden layers of a handful of units."""
     hidden, points = trace.setting("generator.hidden", []), trace.setting("discriminator.name") in POINTS
-    return f"generator.hidden={[64, 64] if points else [256, 512]}" if hidden and min(hidden) < FEW else None
+    return f"generator.hidden={'[64,64]' if points else '[256,512]'}" if hidden and min(hidden) < FEW else None
 
 
 def noisier(trace: Trace) -> str | None:

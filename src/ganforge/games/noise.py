@@ -127,7 +127,7 @@ class NoiseGame:
         Literal["fresh", "shared"], Field(description="where the discriminator's fakes come from: fresh or shared")
     ] = "fresh"
     pack: Annotated[int, Field(ge=1, description="samples that the discriminator judges together (PacGAN's m)")] = 1
-    unroll: Annotated[int, Field(ge=0, description="discriminator updates that the generator looks ahead")] = 0
+    unroll: Annotated[int, Field(ge=0, le=100, description="discriminator updates that the generator looks ahead")] = 0
     top_k: Annotated[
         Number, Field(gt=0, le=1, description="share of the fakes, the most convincing, that the generator learns from")
     ] = 1.0
