@@ -112,8 +112,6 @@ CALM = (
 )
 """Rates for a discriminator whose slope is bounded."""
 GAMMA = {"ring": 0.003, "grid": 0.03}
-TOP_K = {"ring": 1.0, "grid": 0.8}
-"""Share of the fakes that the generator learns from: those in a gap are told to leave it, and bend the modes."""
 
 REMEDIES: dict[str, tuple[Setting, ...]] = {
     "none": (),
@@ -123,7 +121,6 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
     "r1": (penalty("r1", GAMMA, 2), *CALM),
     "relativistic_r1_r2": (
         "objective=relativistic_pairing", penalty("r1", GAMMA, 2), penalty("r2", GAMMA, 2), *CALM,
-        lambda images, name: f"game.top_k={of(name, TOP_K)}",
     ),
 }  # fmt: skip
 """Name -> what it changes of the protocol's recipe."""
