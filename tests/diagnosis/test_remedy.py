@@ -46,6 +46,14 @@ def test_a_rate_that_stands_still_takes_over_the_others_schedule_wherever_that_i
         assert remedy == 'optimizer.discriminator.lr={schedule="cosine",start=0.002,end=2e-05,images=9}'
 
 
+def test_a_rate_that_was_changed_to_heal_counts_as_it_is_now() -> None:
+    ticks = [{"images": n, "lr_generator": 1e-3, "lr_discriminator": 8e-2 if n < 8 else 1e-3} for n in range(9)]
+    recipe = {"optimizer": {p: {"lr": 1e-3} for p in ("generator", "discriminator")}}
+    healed = Trace.of(ticks, recipe=recipe | {"discriminator": {"name": "points"}})
+    assert balanced(healed, "discriminator") is None
+    assert urgent(healed) is None
+
+
 @pytest.mark.parametrize(
     ("g", "d", "remedy"),
     [

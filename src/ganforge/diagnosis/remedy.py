@@ -7,8 +7,6 @@ finding of the same kind gets the next rung.
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from ganforge.diagnosis.trace import Trace
 
 __all__ = [
@@ -40,13 +38,12 @@ MIXING = {"batch"}  # norms with which a gradient penalty means nothing
 
 
 def rate(trace: Trace, player: str) -> float:
-    """A player's learning rate: the median of what was recorded (the end of a schedule says little about a game), else
-    what the recipe begins with."""
-    seen = trace[f"lr_{player}"]
-    if len(seen) and seen[-1] == seen[-1]:
-        return float(np.nanmedian(seen))
+    """A player's learning rate by the recipe, of a schedule the highest: what the latest tick had may be the end of a
+    schedule, and what earlier ticks had may be from before the game was healed."""
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
-    return float(value.get("start", value.get("values", [2e-4])[0])) if isinstance(value, Mapping) else float(value)
+    if not isinstance(value, Mapping):
+        return float(value)
+    return float(max(value["values"] if "values" in value else (value["start"], value["end"])))
 
 
 def usual(trace: Trace, player: str) -> float:
@@ -94,8 +91,8 @@ def sane(trace: Trace, player: str) -> str:
         return slower(trace, player, 10.0)
     kinds = {trace.setting(f"optimizer.{p}.name", "adam") for p in OTHER}
     theirs = rate(trace, other)
-    equal = len(kinds) == 1 and wanted / ABOUT <= theirs <= ABOUT * wanted
-    return slower(trace, player, mine / (theirs if equal else wanted))
+    alike = len(kinds) == 1 and wanted / ABOUT <= theirs <= ABOUT * wanted
+    return slower(trace, player, mine / (theirs if alike else wanted))
 
 
 def urgent(trace: Trace) -> str | None:
