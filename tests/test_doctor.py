@@ -94,7 +94,10 @@ def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_
     assert result.returncode == 1
     words = " ".join(result.stdout.split())
     assert "mode collapse" in words
-    assert f"\n  ganforge train {sick}/recipe.toml optimizer.generator.lr=1e-05\n" in result.stdout
+    lines = result.stdout.splitlines()
+    above = lines[lines.index(f"  ganforge train {sick}/recipe.toml optimizer.generator.lr=1e-05") - 1]
+    assert above.startswith("  against ")
+    assert "mode collapse" in above
     record = json.loads(doctor(sick, "--json").stdout)
     assert not record["healthy"]
     assert {r["finding"] for r in record["findings"] + record["past"]} >= {"generator dominance", "mode collapse"}
@@ -271,3 +274,16 @@ def test_a_game_that_begins_anew_begins_with_the_weights_that_it_inherited(tiny_
     again = run.state.players["generator"].state_dict()
     assert run.state.images == 0
     assert [name for name, tensor in first.items() if not torch.equal(again[name], tensor)] == []
+
+
+def test_it_says_so_where_the_weights_that_it_inherited_are_gone(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    source = begin(tiny_recipe, tmp_path / "source", command=[])
+    list(source.play())
+    run = begin(tiny_recipe, tmp_path / "run", command=[], init_from=tmp_path / "source")
+    list(run.play())
+    shutil.rmtree(tmp_path / "source")
+    treated(run, 1)
+    said = run.folder.records("findings")[-1]["text"]
+    assert said.endswith(
+        f"went on, with new weights, since those of {tmp_path / 'source'} that it began with are not there."
+    )

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from ganforge.diagnosis import Finding
@@ -75,14 +74,14 @@ def treat(run: Run, finding: Finding) -> Healed:
     seen = run.state.images
     with run.folder.lock():
         run.plan = build(override(read_recipe(run.folder), [finding.remedy]))
-        run.state = before(run, finding.since)
+        run.state, lost = before(run, finding.since)
         for path in run.folder.all_checkpoints():
             if int(path.name) > run.state.images:
                 remove(path)
         record = finding.record(run.state.images) | {
             "finding": HEALED,
             "text": f"{finding.name}, seen at {seen:,} images: went back to {run.state.images:,} images, changed "
-            f"{finding.remedy} and went on.",
+            f"{finding.remedy} and went on{lost}.",
             "of": finding.name,
         }
         run.folder.append("findings", record)
@@ -90,8 +89,11 @@ def treat(run: Run, finding: Finding) -> Healed:
     return Healed(finding, run.state.images)
 
 
-def before(run: Run, images: int) -> TrainState:
-    """The latest saved game from before so many images, in the run's plan; a new one where there is none, or early."""
+def before(run: Run, images: int) -> tuple[TrainState, str]:
+    """The latest saved game from before so many images, in the run's plan; a new one where there is none, or early.
+
+    With it the words for what couldn't be brought back.
+    """
     early = images <= EARLY * run.plan.training.images
     for path in reversed([p for p in run.folder.checkpoints() if int(p.name) < images and not early]):
         state = TrainState.start(run.plan)
@@ -100,17 +102,23 @@ def before(run: Run, images: int) -> TrainState:
             state.restore(tensors["state"], record["state"])
         except CheckpointError:
             continue
-        return state
+        return state, ""
     return beginning(run)
 
 
-def beginning(run: Run) -> TrainState:
-    """A new game in the run's plan, with the weights that the run began with if they were another's and are there."""
+def beginning(run: Run) -> tuple[TrainState, str]:
+    """A new game in the run's plan, with the weights that the run began with if they were another's and are there.
+
+    With it the words for weights that are gone.
+    """
     state, inherited = TrainState.start(run.plan), run.folder.environment().get("init_from")
-    if inherited is not None:
-        with suppress(CheckpointError):
-            take_weights(state, Path(inherited))
-    return state
+    if inherited is None:
+        return state, ""
+    try:
+        take_weights(state, Path(inherited))
+    except CheckpointError:
+        return state, f", with new weights, since those of {inherited} that it began with are not there"
+    return state, ""
 
 
 def keep_more(run: Run) -> None:

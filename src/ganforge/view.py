@@ -272,6 +272,7 @@ def findings(
     stdout.print(table)
     text("To rebalance the game, one change at a time, the surest first:")
     for remedy in dict.fromkeys(f.remedy for f in found):
+        text(f"  against {', '.join(f.name for f in found if f.remedy == remedy)}:")
         text(f"  ganforge train {shlex.quote(str(run / 'recipe.toml'))} {shlex.quote(remedy)}")
     if gone:
         text(f"along the way, and gone by now: {gone}")
