@@ -56,7 +56,7 @@ def test_a_discriminator_that_is_trained_on_alone_finds_the_ratio() -> None:
     plan = plan_of("data.mean=0", "data.sigma=1", "discriminator.hidden=[32, 32]", "train.batch=256")
     D = plan.networks()["discriminator"]
     before = {name: value.clone() for name, value in D.state_dict().items()}
-    sift = calibrated(plan, Wide(), D, steps=600)
+    sift = calibrated(plan, Wide(), D, steps=600, lr=1e-3)  # D is new and small
     assert all(torch.equal(value, before[name]) for name, value in D.state_dict().items())
     x = torch.linspace(-2.5, 2.5, 51)[:, None]
     assert (sift.D(x) - LogRatio()(x)).abs().mean() < 0.1

@@ -128,7 +128,7 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
 SELECTED = {f"{name}_rejection": name for name in ("rates", "r1", "relativistic_r1_r2")}
 """Name -> the remedy whose game is played; then the discriminator is trained on alone, and rejects samples."""
 CALIBRATION = 4000  # steps of the discriminator alone, beside those of the game
-CAP = 0.15  # quantile of the ratio from which on all are kept: lies in between fall, and good modes are kept alike
+CAP = 0.9  # quantile of the density ratio from which on all are kept
 
 
 @dataclass(frozen=True)
