@@ -132,13 +132,14 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
     "pack4_rates": ("game.pack=4", *FASTER),
     "instance_noise": (noise({"ring": 0.3, "grid": 1.0}, {"ring": 0.003, "grid": 0.01}), *FASTER),
     "r1": (penalty("r1", GAMMA, 2), *CALM),
+    "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *CALM),
     "relativistic_r1_r2": (
         "objective=relativistic_pairing", penalty("r1", EACH, 2), penalty("r2", EACH, 2), *CALM,
     ),
 }  # fmt: skip
 """Name -> what it changes of the protocol's recipe."""
 
-SELECTED = {f"{name}_rejection": name for name in ("instance_noise", "r1", "relativistic_r1_r2")}
+SELECTED = {f"{name}_rejection": name for name in ("instance_noise", "r1", "r1_r2", "relativistic_r1_r2")}
 """Name -> the remedy whose game is played; then the discriminator is trained on alone, and rejects samples."""
 CALIBRATION = 4000  # steps of the discriminator alone, beside those of the game
 CAP = 0.15  # quantile of the ratio from which on all are kept: lies in between fall, and good modes are kept alike
