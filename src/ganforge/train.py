@@ -248,7 +248,10 @@ def memory_advice(plan: Plan) -> str:
     """The sentence for a batch that doesn't fit."""
     batch, fits = plan.training.batch, largest_batch(plan)
     if fits is None:
-        return f"out of memory on {plan.device} even at a batch of 2; set a smaller generator.width or data.size"
+        return (
+            f"out of memory on {plan.device} at train.batch = {batch}, and then even at 2; set a smaller train.batch, "
+            "generator.width or data.size"
+        )
     pieces = next(n for n in range(1, batch + 1) if batch % n == 0 and batch // n <= fits)
     return (
         f"out of memory on {plan.device} at train.batch = {batch}; a batch of {fits} fits: set train.batch={fits}, "
@@ -277,16 +280,20 @@ class Trial:
 
 
 def largest_batch(plan: Plan) -> int | None:
-    """The largest of the halves of the recipe's piece of a batch in which a round fits; None if not even 2 do."""
-    size = plan.training.batch // plan.training.accumulate // 2
-    while size >= 2:
+    """The largest of the halves of the recipe's piece of a batch in which a round fits; None if not even 2 do.
+
+    From the smallest up, so that it ends with the first that doesn't fit: what oneDNN couldn't make for want of memory
+    it often can't make of a smaller size either, however much is free by then.
+    """
+    piece, fits = plan.training.batch // plan.training.accumulate, None
+    for halvings in range(piece.bit_length() - 2, 0, -1):
+        size = piece >> halvings
         smaller = replace(plan, training=replace(plan.training, batch=size, accumulate=1))
         try:
             play_round(smaller, TrainState.start(smaller), Trial.of(smaller))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-        else:
-            return size
-        size //= 2
-    return None
+            break
+        fits = size
+    return fits
