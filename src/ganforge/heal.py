@@ -109,15 +109,15 @@ def before(run: Run, images: int) -> tuple[TrainState, str]:
 def beginning(run: Run) -> tuple[TrainState, str]:
     """A new game in the run's plan, with the weights that the run began with if they were another's and are there.
 
-    With it the words for weights that are gone.
+    With it the words for weights that are gone or don't fit.
     """
     state, inherited = TrainState.start(run.plan), run.folder.environment().get("init_from")
     if inherited is None:
         return state, ""
     try:
         take_weights(state, Path(inherited))
-    except CheckpointError:
-        return state, f", with new weights, since those of {inherited} that it began with are not there"
+    except CheckpointError as error:
+        return state, f", with new weights, as those that it began with can't be had: {str(error).rstrip('.')}"
     return state, ""
 
 
