@@ -78,14 +78,19 @@ def of(name: str, value: Value) -> float:
     return value[name] if isinstance(value, Mapping) else value
 
 
-def decaying(player: str, start: Value, end: float) -> Setting:
-    """A player's learning rate, which falls along half a cosine over the whole run."""
+def falling(key: str, curve: str, start: Value, end: Value) -> Setting:
+    """A number that falls along a curve over the whole run."""
 
     def setting(images: int, name: str) -> str:
-        words = f"{{schedule='cosine', start={of(name, start)}, end={end}, images={images}}}"
-        return f"optimizer.{player}.lr={words}"
+        words = f"{{schedule='{curve}', start={of(name, start)}, end={of(name, end)}, images={images}}}"
+        return f"{key}={words}"
 
     return setting
+
+
+def decaying(player: str, start: Value, end: float) -> Setting:
+    """A player's learning rate, which falls along half a cosine."""
+    return falling(f"optimizer.{player}.lr", "cosine", start, end)
 
 
 def penalty(kind: str, gamma: Value, every: int) -> Setting:
@@ -114,23 +119,16 @@ CALM = (
 GAMMA = {"ring": 0.003, "grid": 0.03}
 EACH = {"ring": 0.001, "grid": 0.03}  # of two penalties
 
-
-def noise(start: Value, end: Value) -> Setting:
-    """Instance noise that falls by the same factor each step."""
-
-    def setting(images: int, name: str) -> str:
-        words = f"{{schedule='exponential', start={of(name, start)}, end={of(name, end)}, images={images}}}"
-        return f"augment.instance_noise.sigma={words}"
-
-    return setting
-
+NOISE = falling(
+    "augment.instance_noise.sigma", "exponential", {"ring": 0.3, "grid": 1.0}, {"ring": 0.003, "grid": 0.01}
+)
 
 REMEDIES: dict[str, tuple[Setting, ...]] = {
     "none": (),
     "pack4": ("game.pack=4",),
     "rates": FASTER,
     "pack4_rates": ("game.pack=4", *FASTER),
-    "instance_noise": (noise({"ring": 0.3, "grid": 1.0}, {"ring": 0.003, "grid": 0.01}), *FASTER),
+    "instance_noise": (NOISE, *FASTER),
     "r1": (penalty("r1", GAMMA, 2), *CALM),
     "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *CALM),
     "relativistic_r1_r2": (
