@@ -29,7 +29,15 @@ def test_a_hinge_generator_swings_around_a_level_that_means_nothing() -> None:
 def test_a_hinge_game_swings_when_logits_do_as_widely_as_they_lie_apart() -> None:
     finding = found("hinge", band_loss_generator=3.0, band_loss_discriminator=2.0)
     assert finding is not None
-    assert "swings by 79% of the distance between real and fake logits and D's by 53%" in finding.evidence
+    assert (
+        "swings by 79% of the distance between real and fake logits (of 1 at least) and D's by 53%" in finding.evidence
+    )
+
+
+def test_a_hinge_game_whose_logits_stay_within_the_margin_does_not_swing() -> None:
+    quiet = {"loss_generator": 0.01, "loss_discriminator": 2.0, "real_logits": 0.01, "fake_logits": -0.01}
+    assert found("hinge", band_loss_generator=0.05, band_loss_discriminator=0.03, **quiet) is None
+    assert found("hinge", band_loss_generator=0.8, band_loss_discriminator=0.6, **quiet) is not None
 
 
 @pytest.mark.parametrize(("objective", "speaks"), [("non_saturating", True), ("wasserstein", False)])

@@ -11,7 +11,8 @@ __all__ = ["check", "healthy", "sick"]
 
 WIDE = 0.5  # of the loss itself
 LEAST = 5
-LEVELS = {False: "its mean", True: "the distance between real and fake logits"}
+MARGIN = 1.0  # of a hinge
+LEVELS = {False: "its mean", True: "the distance between real and fake logits (of 1 at least)"}
 
 
 def check(trace: Trace) -> Finding | None:
@@ -19,7 +20,8 @@ def check(trace: Trace) -> Finding | None:
     deviation), and D's by a quarter. Losses of GANs swing by design, but by a few per cent to a fifth.
 
     A hinge loss's generator pays minus the fakes' logit, which may lie anywhere, so its swings are compared with how
-    far D holds reals and fakes apart. Not for a Wasserstein critic, where that distance is what is being learnt.
+    far D holds reals and fakes apart, or with the margin where it hardly does: logits that stay near 0 are those of a
+    game that hasn't begun or is over. Not for a Wasserstein critic, where that distance is what is being learnt.
     """
     critic = trace.setting("objective.name") == "wasserstein"
     swings = [trace[f"band_loss_{p}"] / level(trace, p).clip(1e-9) for p in ("generator", "discriminator")]
@@ -45,8 +47,9 @@ def hinged(trace: Trace) -> bool:
 
 def level(trace: Trace, player: str) -> Array:
     """What a player's swings are compared with, (T,)."""
-    apart = trace["real_logits"] - trace["fake_logits"]
-    return np.abs(apart if hinged(trace) else trace[f"loss_{player}"])
+    if hinged(trace):
+        return np.abs(trace["real_logits"] - trace["fake_logits"]).clip(MARGIN)
+    return np.abs(trace[f"loss_{player}"])
 
 
 def sick(rng: np.random.Generator) -> Trace:
