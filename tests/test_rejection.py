@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ganforge.errors import RecipeError
 from ganforge.plan import Plan, build
 from ganforge.recipe import load_recipe, override
-from ganforge.rejection import Rejection, calibrated
+from ganforge.rejection import Rejection, calibrated, flattest, parted, steepness
 from ganforge.sample import latents
 
 WIDE = 1.5  # the generator's standard deviation; the data's is 1
@@ -70,3 +70,55 @@ def test_packs_are_refused() -> None:
     plan = plan_of("game.pack=2")
     with pytest.raises(RecipeError, match="judges packs of them"):
         calibrated(plan, Wide(), plan.networks()["discriminator"], steps=1)
+
+
+class Crossing(nn.Module):
+    """Two flat banks and a steep bridge over the gap between them: z/10 + tanh(20z), and flat as can be beyond 2."""
+
+    z_dim = 1
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z.clamp(-2, 2) / 10 + (20 * z).tanh()
+
+
+class Twisted(nn.Module):
+    """z (B, 3) -> (B, 2, 2), times a factor for each label."""
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        a, b, c = z.unbind(1)
+        return torch.stack([a * b, b.sin(), c.exp(), a + c], 1).unflatten(1, (2, 2)) * (1 + y[:, None, None])
+
+
+def test_steepness_is_the_norm_of_the_jacobian() -> None:
+    z = torch.randn(50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    y = torch.arange(50) % 4
+    a, b, c = z.unbind(1)
+    square = b**2 + a**2 + b.cos() ** 2 + (2 * c).exp() + 2
+    torch.testing.assert_close(steepness(Twisted(), z, y), (1 + y) * square.sqrt())
+
+
+def test_what_is_made_on_the_bridge_between_two_banks_is_left_out() -> None:
+    G, z = Crossing(), latents(range(5000), 1)
+    flat = flattest(plan_of(), G)
+    x, kept = G(z)[:, 0], flat.keeps(z)
+    on_the_way = x.abs() < 0.9
+    assert on_the_way.any()
+    assert not (kept & on_the_way).any()
+    assert kept[x.abs() > 1.05].all()
+    assert kept.float().mean() > 0.9
+    assert torch.equal(flat.keeps(z[100:200]), kept[100:200])
+
+
+def test_a_share_is_kept_where_one_is_given() -> None:
+    kept = flattest(plan_of(), Crossing(), share=0.7).keeps(latents(range(5000), 1))
+    assert kept.float().mean().item() == pytest.approx(0.7, abs=0.03)
+    with pytest.raises(RecipeError, match=r"a share of 1\.5 of the samples can't be kept"):
+        flattest(plan_of(), Crossing(), share=1.5)
+
+
+def test_values_are_parted_where_the_variance_within_the_parts_is_least() -> None:
+    rng = torch.Generator().manual_seed(0)
+    values = torch.cat([torch.randn(300, generator=rng), 5 + 2 * torch.randn(60, generator=rng)])
+    ordered = values.sort().values
+    within = [ordered[:k].var(correction=0) * k + ordered[k:].var(correction=0) * (360 - k) for k in range(1, 360)]
+    assert parted(values) == ordered[int(torch.stack(within).argmin())]

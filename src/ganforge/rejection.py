@@ -1,4 +1,5 @@
-"""Rejection sampling by the discriminator: what it knows of the density ratio decides which samples are kept."""
+"""Which samples of a trained generator are kept: those of a high density ratio by the discriminator, or those where the
+generator is flat."""
 
 import copy
 from collections.abc import Sequence
@@ -16,9 +17,9 @@ from ganforge.layers import advance_spectral_norms, called
 from ganforge.plan import Plan, told_labels
 from ganforge.sample import latents
 
-__all__ = ["Rejection", "calibrated"]
+__all__ = ["JacobianTruncation", "Rejection", "calibrated", "flattest", "parted", "steepness"]
 
-BURN_IN = 10_000  # samples that set the cap
+BURN_IN = 10_000  # samples that set the cap, or the limit
 FIRST = 2**33  # of their seeds and of all coins'
 
 
@@ -94,3 +95,83 @@ def calibrated(
 def labels_in(plan: Plan, real: Batch, rng: torch.Generator) -> tuple[Tensor | None, Tensor | None]:
     """The labels of real samples and of as many fakes, as the game asks for them."""
     return (None, None) if plan.labels is None else plan.game.asked_for(real, rng)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class JacobianTruncation:
+    """Keeps a sample if the Jacobian of the generator at its latent has a norm of at most `limit`.
+
+    A generator is continuous, so it passes over every gap between two modes, and is steep there: what it makes on the
+    way lies in between. Tanielian et al. 2020, arXiv:2006.04596. It asks neither the discriminator nor
+    data, and what it keeps of a mode doesn't depend on how well another one was learnt.
+
+    Attributes:
+        G: the generator, in evaluation mode.
+        limit: of the Jacobian's Frobenius norm.
+    """
+
+    G: nn.Module
+    limit: float
+
+    def keeps(self, z: Float[Tensor, "B z_dim"], y: Tensor | None = None) -> Bool[Tensor, " B"]:
+        """Which latents are kept, (B,) bool."""
+        return steepness(self.G, z, y) <= self.limit
+
+
+@torch.enable_grad()
+def steepness(G: nn.Module, z: Float[Tensor, "B z_dim"], y: Tensor | None = None) -> Float[Tensor, " B"]:
+    """The Frobenius norm of the Jacobian ∂G/∂z at each latent, (B,), by a product Jv for each number of z.
+
+    Jᵀu is linear in u, and its derivative along v is Jv: two reverse passes.
+    """
+    z = z.detach().requires_grad_()
+    x = called(G, z, y)
+    u = torch.zeros_like(x, requires_grad=True)
+    (back,) = torch.autograd.grad(x, z, u, create_graph=True)
+    square = torch.zeros(len(z), device=z.device, dtype=z.dtype)
+    for v in torch.eye(z.shape[1], device=z.device, dtype=z.dtype):
+        (moved,) = torch.autograd.grad(back, u, v.expand_as(z), retain_graph=True)
+        square += moved.flatten(1).square().sum(1)
+    return square.sqrt()
+
+
+def flattest(plan: Plan, G: nn.Module, *, share: float | None = None) -> JacobianTruncation:
+    """The truncation that keeps the samples where a generator is flat.
+
+    Of a generator that passes over gaps the norms are of two kinds, many times apart, and the limit lies between the
+    two. *Differs:* Tanielian et al. truncate a share that is given, and a game knows of no share.
+
+    Args:
+        G: the generator that will be sampled, in evaluation mode.
+        share: how much is kept, above 0 and at most 1; None for what lies on the near side of the limit.
+
+    Raises:
+        RecipeError: for a share outside.
+    """
+    if share is not None and not 0 < share <= 1:
+        raise RecipeError(f"a share of {share:g} of the samples can't be kept; give one above 0 and at most 1")
+    seeds = range(FIRST, FIRST + BURN_IN)
+    asked = None if plan.labels is None else plan.labels.of_seeds(seeds).to(plan.device)
+    z = latents(seeds, int(G.z_dim)).to(plan.device)  # type: ignore[arg-type]
+    norms = steepness(G, z, asked)
+    if share is not None:
+        return JacobianTruncation(G, float(norms.quantile(share)))
+    moving = norms[norms > 0]  # where nothing moves is as flat as can be, and has no logarithm
+    return JacobianTruncation(G, parted(moving.log()).exp().item() if len(moving) > 1 else 0.0)
+
+
+def parted(values: Float[Tensor, " N"]) -> Float[Tensor, ""]:
+    """The largest of the lower ones, if values are parted in two so that the parts' means differ most from one another:
+    N₁N₂(m₁ - m₂)² is largest.
+
+    Otsu 1979, "A threshold selection method from gray-level histograms", eq. 14. *Differs:* of the values themselves,
+    without a histogram.
+
+    >>> parted(torch.tensor([5.0, 1.0, 1.5, 6.0, 0.5]))
+    tensor(1.5000)
+    """
+    ordered = values.sort().values
+    sums, N = ordered.double().cumsum(0)[:-1], len(values)
+    lower = torch.arange(1, N, device=values.device)
+    gap = sums / lower - (ordered.double().sum() - sums) / (N - lower)
+    return ordered[int((lower * (N - lower) * gap.square()).argmax())]

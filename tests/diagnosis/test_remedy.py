@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ganforge.diagnosis import diagnose
-from ganforge.diagnosis.remedy import balanced, calmer, sane, urgent
+from ganforge.diagnosis.remedy import balanced, calmer, gentler, sane, urgent
 from ganforge.diagnosis.trace import Trace
 
 
@@ -18,17 +18,35 @@ def trace(generator: dict[str, Any], discriminator: dict[str, Any], network: str
     ("g", "d", "network", "remedy"),
     [
         (2e-5, 2e-3, "points", "optimizer.generator.lr=0.002"),  # D's is usual: the other follows
-        (8e-5, 8e-3, "points", "optimizer.discriminator.lr=8e-05"),  # D's isn't
+        (8e-5, 8e-3, "points", "optimizer.generator.lr=0.001"),  # neither is, and the generator's less
+        (1e-3, 8e-3, "points", "optimizer.discriminator.lr=0.001"),  # then D's follows
+        (2e-4, 2e-2, "points", "optimizer.discriminator.lr=0.001"),
         (5e-4, 2e-3, "points", "optimizer.discriminator.lr=0.0005"),  # the generator's is usual enough
         (1e-5, 1e-3, "dcgan", "optimizer.generator.lr=0.001"),
         (1e-5, 2e-3, "dcgan", "optimizer.generator.lr=0.002"),  # of images ten times as large is usual enough
-        (1e-5, 4e-3, "dcgan", "optimizer.discriminator.lr=1e-05"),
+        (1e-5, 3e-3, "dcgan", "optimizer.generator.lr=0.003"),
+        (2e-5, 1e-2, "dcgan", "optimizer.discriminator.lr=0.0002"),
         (1e-3, 1e-3, "points", None),
         (1e-3, 1e-4, "points", None),  # it isn't D that is faster
     ],
 )
 def test_rates_are_made_equal_where_a_game_is_played(g: float, d: float, network: str, remedy: str | None) -> None:
     assert balanced(trace({"lr": g}, {"lr": d}, network), "discriminator") == remedy
+
+
+@pytest.mark.parametrize(
+    ("lr", "rate"),
+    [(1e-3, "0.00025"), (4e-3, "0.001"), (8e-3, "0.001"), (1e-5, "0.001"), (0.0, "0")],
+)
+def test_a_last_resort_is_a_quarter_of_a_rate_or_a_usual_one(lr: float, rate: str) -> None:
+    assert gentler(trace({"lr": lr}, {"lr": 1e-3}), "generator") == f"optimizer.generator.lr={rate}"
+
+
+def test_where_r1_bounds_the_slope_larger_rates_are_usual() -> None:
+    recipe = {"optimizer": {"generator": {"lr": 0.15}}, "discriminator": {"name": "dcgan"}}
+    assert sane(Trace.of([], recipe=recipe), "generator") == "optimizer.generator.lr=0.0002"
+    bounded = recipe | {"penalties": {"r1": {"gamma": 1.0}}}
+    assert sane(Trace.of([], recipe=bounded), "generator") == "optimizer.generator.lr=0.001"
 
 
 def test_a_schedule_keeps_its_form_when_it_is_raised() -> None:

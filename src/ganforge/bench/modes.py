@@ -26,7 +26,7 @@ from ganforge.layers import SideBySide
 from ganforge.metrics import mode_coverage, reverse_kl
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
-from ganforge.rejection import Rejection, calibrated
+from ganforge.rejection import calibrated, flattest
 from ganforge.sample import latents, settled
 from ganforge.train import TrainState, train
 
@@ -137,8 +137,9 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
 }  # fmt: skip
 """Name -> what it changes of the protocol's recipe."""
 
-SELECTED = {f"{name}_rejection": name for name in ("instance_noise", "r1", "r1_r2", "relativistic_r1_r2")}
-"""Name -> the remedy whose game is played; then the discriminator is trained on alone, and rejects samples."""
+SELECTED = {f"{name}_truncation": name for name in REMEDIES}
+SELECTED |= {f"{name}_rejection": name for name in ("r1", "relativistic_r1_r2")}
+"""Name -> the remedy whose game is played; which of its samples are kept is decided after it."""
 CALIBRATION = 4000  # steps of the discriminator alone, beside those of the game
 CAP = 0.15  # quantile of the ratio from which on all are kept: lies in between fall, and good modes are kept alike
 
@@ -241,9 +242,23 @@ def measured(job: Job, *, settings: Iterable[str] = (), progress: Progress = lam
     for n, (G, D) in enumerate(single(plan, state)):
         G = settled(G, batch=plan.training.batch)
         for name in (job.remedy,) if job.remedy in REMEDIES else (SELECTED[job.remedy], job.remedy):
-            sift = calibrated(plan, G, D, steps=min(CALIBRATION, steps), quantile=CAP) if name in SELECTED else None
-            rows.append(Row(name, job.set, job.first + n, steps, *judged(G, plan, sift), seconds))
+            figures = judged(G, plan, selection(name, plan, G, D, steps=min(CALIBRATION, steps)))
+            rows.append(Row(name, job.set, job.first + n, steps, *figures, seconds))
     return rows
+
+
+Sift = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
+"""Which of the samples (B, 2) of so many seeds are kept, (B,) bool."""
+
+
+def selection(name: str, plan: Plan, G: torch.nn.Module, D: torch.nn.Module, *, steps: int) -> Sift:
+    """What a remedy by this name keeps of a game's samples: all, the flat ones, or those of a high density ratio."""
+    if name in REMEDIES:
+        return lambda x, seeds: torch.ones(len(x), dtype=torch.bool)
+    if name.endswith("_rejection"):
+        return calibrated(plan, G, D, steps=steps, quantile=CAP).keeps
+    flat = flattest(plan, G)
+    return lambda x, seeds: flat.keeps(latents(seeds, int(G.z_dim)))  # type: ignore[arg-type]
 
 
 def single(plan: Plan, state: TrainState) -> Iterator[tuple[torch.nn.Module, torch.nn.Module]]:
@@ -256,7 +271,7 @@ def single(plan: Plan, state: TrainState) -> Iterator[tuple[torch.nn.Module, tor
 
 
 @torch.no_grad()
-def judged(G: torch.nn.Module, plan: Plan, sift: Rejection | None = None) -> tuple[int, float, float]:
+def judged(G: torch.nn.Module, plan: Plan, sift: Sift) -> tuple[int, float, float]:
     """Modes, share of high quality and reverse KL of 2,500 samples, the first that are kept."""
     mixture = plan.source.mixture
     assert mixture is not None
@@ -264,7 +279,7 @@ def judged(G: torch.nn.Module, plan: Plan, sift: Rejection | None = None) -> tup
     while len(kept) < SAMPLES and first < MOST:
         seeds = range(first, first + SAMPLES)
         x = G(latents(seeds, int(G.z_dim)))  # type: ignore[arg-type]
-        kept = torch.cat([kept, x if sift is None else x[sift.keeps(x, seeds)]])
+        kept = torch.cat([kept, x[sift(x, seeds)]])
         first += SAMPLES
     samples = kept[:SAMPLES]
     found = mode_coverage(samples=samples, modes=mixture.means, sigma=mixture.sigmas, least=0.0)

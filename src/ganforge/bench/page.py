@@ -10,6 +10,13 @@ __all__ = ["COLUMNS", "cells", "markdown", "published"]
 COLUMNS = ("set", "remedy", "steps", "seeds", "modes", "high quality", "reverse KL")
 FORMS = {"modes": ".1f", "quality": ".1%", "reverse_kl": ".3f"}
 
+SELECTION = {
+    "rejection": f"the discriminator then trained alone for {CALIBRATION:,} steps, by which samples of a low density "
+    f"ratio are rejected (Azadi et al. 2019), none above its {100 * CAP:.0f} % quantile",
+    "truncation": "samples kept where the generator's Jacobian is small (Tanielian et al. 2020), its norms parted in "
+    "two by Otsu's threshold",
+}
+
 
 def mean_error_worst(line: Mapping[str, Any], figure: str, form: str) -> str:
     """A figure's mean ± its standard error, and the worst seed's; the figure itself of a single seed."""
@@ -45,10 +52,7 @@ def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     used = {line["remedy"]: None for line in ours}
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
     keys += "".join(
-        f"\n- `{name}`: `{SELECTED[name]}`, the discriminator then trained alone for {CALIBRATION:,} steps, by which "
-        f"samples of a low density ratio are rejected (Azadi et al. 2019), none above its {100 * CAP:.0f} % quantile"
-        for name in used
-        if name in SELECTED
+        f"\n- `{name}`: `{SELECTED[name]}`, {SELECTION[name.rsplit('_', 1)[1]]}" for name in used if name in SELECTED
     )
     return f"{table}\n\nMean ± standard error (worst seed). Rates are of a run of a million images.\n\n{keys}\n"
 

@@ -5,7 +5,7 @@ import numpy as np
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
 from ganforge.diagnosis.poverty import FAR, depth, poor, since
-from ganforge.diagnosis.remedy import balanced, calmer, larger, slower, stabilised, urgent
+from ganforge.diagnosis.remedy import balanced, calmer, gentler, larger, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting, travel
 
 __all__ = ["check", "healthy", "sick"]
@@ -34,7 +34,7 @@ def check(trace: Trace) -> Finding | None:
         f"{count(len(modes) - start, 'look')}",
         certainty(depth(looks, start), len(modes) - start, least=LEAST),
         urgent(trace) or larger(trace) or balanced(trace, "generator") or balanced(trace, "discriminator")
-        or calmer(trace) or stabilised(trace) or slower(trace, "generator", 4.0),
+        or calmer(trace) or stabilised(trace) or gentler(trace, "generator"),
         "The generator satisfies the discriminator with a few kinds of samples and leaves the rest of the data out.",
     )  # fmt: skip
 

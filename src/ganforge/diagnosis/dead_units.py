@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import slower, urgent
+from ganforge.diagnosis.remedy import gentler, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -38,7 +38,7 @@ def revived(trace: Trace, player: str) -> str:
     """An activation that has a slope everywhere, where the network has that choice; else smaller steps."""
     if trace.setting(f"{player}.activation") == "relu":
         return f"{player}.activation=leaky_relu"
-    return slower(trace, player, 4.0)
+    return gentler(trace, player)
 
 
 def sick(rng: np.random.Generator) -> Trace:

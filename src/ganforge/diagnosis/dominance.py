@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import balanced, slower, stabilised, unsaturated, urgent
+from ganforge.diagnosis.remedy import balanced, calmer, gentler, stabilised, unsaturated, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -36,8 +36,9 @@ def check(trace: Trace) -> Finding | None:
         urgent(trace)
         or balanced(trace, "discriminator")
         or unsaturated(trace)
+        or calmer(trace)
         or stabilised(trace)
-        or slower(trace, "discriminator", 4.0),
+        or gentler(trace, "discriminator"),
         "A discriminator that is always right tells the generator nothing that it could use.",
     )
 

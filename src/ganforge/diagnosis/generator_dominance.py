@@ -5,7 +5,7 @@ import numpy as np
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
 from ganforge.diagnosis.poverty import depth, poor, since
-from ganforge.diagnosis.remedy import balanced, calmer, faster, slower, urgent
+from ganforge.diagnosis.remedy import balanced, calmer, faster, gentler, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -30,11 +30,7 @@ def check(trace: Trace) -> Finding | None:
         f"D is right about only {accuracy:.0%}, while fakes fill {filled:.0%} of the places that real samples fill, in "
         f"{count(len(right) - start, 'look')}",
         certainty((BLIND - accuracy) / 0.3 + depth(looks, start) / 2, len(right) - start, least=LEAST),
-        urgent(trace)
-        or balanced(trace, "generator")
-        or calmer(trace)
-        or faster(trace)
-        or slower(trace, "generator", 4.0),
+        urgent(trace) or balanced(trace, "generator") or calmer(trace) or faster(trace) or gentler(trace, "generator"),
         "The generator moves faster than the discriminator can follow, so nothing holds it at the data.",
     )
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import balanced, calmer, slower, stabilised, urgent
+from ganforge.diagnosis.remedy import balanced, calmer, gentler, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting, travel
 
 __all__ = ["check", "healthy", "sick"]
@@ -34,7 +34,7 @@ def check(trace: Trace) -> Finding | None:
         f"real samples fill, in {count(len(moved) - start, 'look')}",
         certainty((share - least) / (1 - least), len(moved) - start, least=LEAST),
         urgent(trace) or balanced(trace, "generator") or calmer(trace) or stabilised(trace)
-        or slower(trace, "generator", 4.0),
+        or gentler(trace, "generator"),
         "The discriminator learns where the fakes are, and the generator flees to the next place, without rest.",
     )  # fmt: skip
 

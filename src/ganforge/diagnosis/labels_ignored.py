@@ -7,7 +7,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import RECIPE, made
-from ganforge.diagnosis.remedy import slower, urgent
+from ganforge.diagnosis.remedy import gentler, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -81,7 +81,7 @@ def obeyed(trace: Trace) -> str:
         return few
     if float(trace.setting("terms.auxiliary_classifier.weight", 1.0)) < TAUGHT:
         return "terms.auxiliary_classifier.weight=1.0"
-    return slower(trace, "discriminator", 4.0)
+    return gentler(trace, "discriminator")
 
 
 def fewer_dropped(trace: Trace) -> str | None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import noisier, slower, stabilised, urgent
+from ganforge.diagnosis.remedy import gentler, noisier, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -30,7 +30,7 @@ def check(trace: Trace) -> Finding | None:
         f"fakes lie {level:.2f} times as far from their nearest training sample as held-out samples do, in "
         f"{count(len(near) - start, 'look')}",
         certainty((CLOSE - level) / 0.4, len(near) - start, least=LEAST),
-        urgent(trace) or noisier(trace) or stabilised(trace) or slower(trace, "generator", 4.0),
+        urgent(trace) or noisier(trace) or stabilised(trace) or gentler(trace, "generator"),
         "The generator gives training samples back instead of new ones.",
     )
 

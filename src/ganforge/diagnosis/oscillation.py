@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import calmer, slower, stabilised, urgent
+from ganforge.diagnosis.remedy import calmer, gentler, stabilised, urgent
 from ganforge.diagnosis.trace import Array, Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -35,7 +35,7 @@ def check(trace: Trace) -> Finding | None:
         f"within a tick the generator's loss swings by {mine:.0%} of {LEVELS[hinged(trace)]} and D's by {theirs:.0%}, "
         f"for {count(len(swings[0]) - start)}",
         certainty((mine - WIDE) / WIDE, len(swings[0]) - start, least=LEAST),
-        urgent(trace) or calmer(trace) or stabilised(trace) or slower(trace, "discriminator", 4.0),
+        urgent(trace) or calmer(trace) or stabilised(trace) or gentler(trace, "discriminator"),
         "The players answer each other's last move and not each other's game; momentum and large rates feed it.",
     )
 

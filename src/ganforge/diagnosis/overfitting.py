@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import made
-from ganforge.diagnosis.remedy import noisier, slower, stabilised, urgent
+from ganforge.diagnosis.remedy import gentler, noisier, stabilised, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -29,7 +29,7 @@ def check(trace: Trace) -> Finding | None:
         f"D gives a training sample a larger logit than a held-out one in {level:.0%} of the pairs, where 50% is no "
         f"difference, in {count(len(auc) - start, 'look')}",
         certainty((level - KNOWS) / 0.2, len(auc) - start, least=LEAST),
-        urgent(trace) or noisier(trace) or stabilised(trace) or slower(trace, "discriminator", 4.0),
+        urgent(trace) or noisier(trace) or stabilised(trace) or gentler(trace, "discriminator"),
         "D learns the training samples by heart, and the generator is taught them instead of what they have in common.",
     )
 

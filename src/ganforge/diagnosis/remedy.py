@@ -4,6 +4,7 @@ The order of a ladder is by how directly a rung meets the cause. After a rung wa
 finding of the same kind gets the next rung.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ __all__ = [
     "calmer",
     "faster",
     "fastest",
+    "gentler",
     "larger",
     "noisier",
     "rate",
@@ -28,7 +30,7 @@ __all__ = [
 MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
 ABSURD = 20.0  # times the usual rate, from which on dividing would need too many attempts
 ABOUT = 2.5  # times the usual rate, or as many times less: about as usual
-NEAR = {True: 5.0, False: 10.0}  # times the usual rate, of points and of images: within it, a rate can stay as it is
+NEAR = {True: 5.0, False: 20.0}  # times the usual rate, of points and of images: within it, a rate can stay as it is
 APART = 10.0  # times the other's rate, from which on nothing else need be wrong
 FAR = 5.0  # times less than usual, from which on a rate gets nowhere
 FEW = 8  # hidden units in a layer, with which no generator gets anywhere
@@ -47,10 +49,12 @@ def rate(trace: Trace, player: str) -> float:
 
 
 def usual(trace: Trace, player: str) -> float:
-    """The learning rate that a game like this one is commonly played with."""
+    """The learning rate that a game like this one is commonly played with: of points, and where R1 bounds D's slope
+    (Karras et al. 2020, arXiv:1912.04958: 2e-3), larger than DCGAN's."""
     if trace.setting(f"optimizer.{player}.name", "adam") == "sgd":
         return 1e-2
-    return 1e-3 if trace.setting("discriminator.name") in POINTS else 2e-4
+    bounded = "r1" in trace.setting("penalties", {})
+    return 1e-3 if bounded or trace.setting("discriminator.name") in POINTS else 2e-4
 
 
 def toml(value: Any) -> str:
@@ -112,16 +116,32 @@ def fastest(trace: Trace) -> str:
 
 
 def balanced(trace: Trace, player: str, *, least: float = 1.5) -> str | None:
-    """Equal rates, where this player's is so many times the other's: the faster one's brought down, unless it is a
-    usual one and the other's far below, with which a game would take forever."""
+    """Rates brought together, where this player's is so many times the other's: whichever is further from a usual one
+    becomes the other's if games are played with that, and a usual one else."""
     other = OTHER[player]
-    mine, theirs = rate(trace, player), rate(trace, other)
-    if not mine > least * theirs > 0:
+    if not rate(trace, player) > least * rate(trace, other) > 0:
         return None
-    near = NEAR[trace.setting("discriminator.name") in POINTS]
-    if mine <= near * usual(trace, player) and theirs < usual(trace, other) / FAR:
-        return equal(trace, other, player)
-    return equal(trace, player, other)
+    odd, even = (player, other) if strange(trace, player) >= strange(trace, other) else (other, player)
+    if usual(trace, even) / ABOUT <= rate(trace, even) <= near(trace) * usual(trace, even):
+        return equal(trace, odd, even)
+    return slower(trace, odd, rate(trace, odd) / usual(trace, odd))
+
+
+def strange(trace: Trace, player: str) -> float:
+    """How many times as large as a usual rate a player's is, or how many times smaller, as a logarithm."""
+    return abs(math.log(rate(trace, player) / usual(trace, player)))
+
+
+def near(trace: Trace) -> float:
+    """How many times a usual rate a game of such samples can be played with."""
+    return NEAR[trace.setting("discriminator.name") in POINTS]
+
+
+def gentler(trace: Trace, player: str) -> str:
+    """What is left when all else was tried: a quarter of a player's rate, or a usual one where it is far from that."""
+    mine, wanted = rate(trace, player), usual(trace, player)
+    far = 0 < mine < wanted / FAR or mine > near(trace) * wanted
+    return slower(trace, player, mine / wanted if far else 4.0)
 
 
 def equal(trace: Trace, player: str, other: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 
 from ganforge.diagnosis.finding import Finding, certainty, count
 from ganforge.diagnosis.made import RECIPE, made
-from ganforge.diagnosis.remedy import balanced, slower, stabilised, unsaturated, urgent
+from ganforge.diagnosis.remedy import balanced, calmer, gentler, stabilised, unsaturated, urgent
 from ganforge.diagnosis.trace import Trace, lasting
 
 __all__ = ["check", "healthy", "sick"]
@@ -40,8 +40,9 @@ def check(trace: Trace) -> Finding | None:
         urgent(trace)
         or unsaturated(trace)
         or balanced(trace, "discriminator")
+        or calmer(trace)
         or stabilised(trace)
-        or slower(trace, "discriminator", 4.0),
+        or gentler(trace, "discriminator"),
         "The generator has stopped, and not because it is good: it is told nothing.",
     )
 
