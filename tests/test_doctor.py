@@ -95,7 +95,7 @@ def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_
     words = " ".join(result.stdout.split())
     assert "mode collapse" in words
     lines = result.stdout.splitlines()
-    above = lines[lines.index(f"  ganforge train {sick}/recipe.toml optimizer.generator.lr=1e-05") - 1]
+    above = lines[lines.index(f"  ganforge train {sick}/recipe.toml optimizer.discriminator.lr=0.001") - 1]
     assert above.startswith("  against ")
     assert "mode collapse" in above
     record = json.loads(doctor(sick, "--json").stdout)
