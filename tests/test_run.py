@@ -227,6 +227,7 @@ def test_a_second_signal_stops_at_once_and_leaves_the_terminal_as_it_was(name: s
 
     code = (
         "import os, signal\nfrom ganforge.view import progress, signals\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a shell's background jobs ignore
         "with progress() as shown, signals():\n    shown.add_task('training', news='')\n"
         f"    for _ in range(2):\n        os.kill(os.getpid(), signal.{name})\n    print('went on')"
     )
