@@ -249,7 +249,7 @@ def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
         return 0.0, 1.0
     p, square = hits / total, z * z
     middle, half = p + square / (2 * total), z * math.sqrt(p * (1 - p) / total + square / (4 * total**2))
-    return (middle - half) / (1 + square / total), (middle + half) / (1 + square / total)
+    return max(0.0, (middle - half) / (1 + square / total)), (middle + half) / (1 + square / total)
 
 
 def share(hits: int, total: int) -> str:
