@@ -249,8 +249,8 @@ def memory_advice(plan: Plan) -> str:
     batch, fits = plan.training.batch, largest_batch(plan)
     if fits is None:
         return (
-            f"out of memory on {plan.device} at train.batch = {batch}, and then even at 2; set a smaller train.batch, "
-            "generator.width or data.size"
+            f"out of memory on {plan.device} at train.batch = {batch}, and in the same process then even at 2; start "
+            "it again with a smaller train.batch, generator.width or data.size"
         )
     pieces = next(n for n in range(1, batch + 1) if batch % n == 0 and batch // n <= fits)
     return (
