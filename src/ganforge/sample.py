@@ -9,7 +9,7 @@ import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from ganforge.labels import Labels, checked_labels
 from ganforge.latent import seeded, truncated
 from ganforge.layers import advance_spectral_norms, called, fused
 from ganforge.layers.spectral import WARM_UP
+from ganforge.layers.standing import restate_norms
 from ganforge.players import device_named, new_networks
 from ganforge.recipe import Recipe, resolve
 
@@ -180,23 +181,25 @@ def settled(
     """A copy of the generator with standing statistics, in evaluation mode.
 
     Batch norm's running averages lag behind weights that were averaged or still move; so its means and variances are
-    taken anew over `batches` batches of the size it was trained with (Brock et al. 2019, section 4.1, "standing
-    statistics"). Spectral norms, whose vectors belong to the weights that were averaged, are brought up to date. A
-    generator without either comes back as a plain copy.
+    taken anew over `batches` batches, as `restate_norms` says; the size of a batch doesn't matter, the number of all
+    latents does.
+
+    Spectral norms, whose vectors belong to the weights that were averaged, are brought up to date. A generator without
+    either comes back as a plain copy.
     """
     G = copy.deepcopy(G).requires_grad_(False).eval()
     advance_spectral_norms(G, steps=WARM_UP)
-    norms = [m for m in G.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    device = next(G.parameters()).device
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
-        norm.train()
-    for first in range(0, batch * batches if norms else 0, batch):
+    restate_norms(G, partial(pass_latents, G, batch, batches, labels, truncation))
+    return G
+
+
+def pass_latents(G: nn.Module, batch: int, batches: int, labels: Labels | None, truncation: float) -> None:
+    """Calls of the generator on the seeds 0, 1, 2, ..., for what its layers keep of them."""
+    device = next((tensor.device for tensor in (*G.parameters(), *G.buffers())), torch.device("cpu"))
+    for first in range(0, batch * batches, batch):
         seeds = range(first, first + batch)
         y = None if labels is None else labels.of_seeds(seeds).to(device)
         called(G, truncated(latents(seeds, int(G.z_dim)), truncation).to(device), y)  # type: ignore[arg-type]
-    return G.eval()
 
 
 def load(path: str | Path, *, device: str = "auto") -> Sampler:

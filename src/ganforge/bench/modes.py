@@ -51,6 +51,7 @@ Progress = Callable[[float], None]
 
 SETS = {"ring": 8, "grid": 25}
 SAMPLES = 2500
+STANDING = 10_000  # latents behind the statistics of batch norm, since a steep generator shifts modes by their error
 MOST = 100 * SAMPLES  # made for them at most, where some are rejected
 EPOCH = 1000  # steps
 PUBLISHED = {  # Lin et al. 2018, tables 1 and 2: modes, share of high quality
@@ -240,7 +241,7 @@ def measured(job: Job, *, settings: Iterable[str] = (), progress: Progress = lam
     seconds = round((time.perf_counter() - start) / seeds, 1)
     rows = []
     for n, (G, D) in enumerate(single(plan, state)):
-        G = settled(G, batch=plan.training.batch)
+        G = settled(G, batch=1000, batches=STANDING // 1000)
         for name in (job.remedy,) if job.remedy in REMEDIES else (SELECTED[job.remedy], job.remedy):
             figures = judged(G, plan, selection(name, plan, G, D, steps=min(CALIBRATION, steps)))
             rows.append(Row(name, job.set, job.first + n, steps, *figures, seconds))
