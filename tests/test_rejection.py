@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from ganforge.errors import RecipeError
 from ganforge.plan import Plan, build
 from ganforge.recipe import load_recipe, override
-from ganforge.rejection import Rejection, calibrated, flattest, parted, steepness
+from ganforge.rejection import Rejection, calibrated, flattest, least_error, otsu, parted, steepness
 from ganforge.sample import latents
 
 WIDE = 1.5  # the generator's standard deviation; the data's is 1
@@ -116,9 +117,32 @@ def test_a_share_is_kept_where_one_is_given() -> None:
         flattest(plan_of(), Crossing(), share=1.5)
 
 
-def test_values_are_parted_where_the_variance_within_the_parts_is_least() -> None:
+def test_otsus_limit_is_where_the_variance_within_the_parts_is_least() -> None:
     rng = torch.Generator().manual_seed(0)
-    values = torch.cat([torch.randn(300, generator=rng), 5 + 2 * torch.randn(60, generator=rng)])
-    ordered = values.sort().values
-    within = [ordered[:k].var(correction=0) * k + ordered[k:].var(correction=0) * (360 - k) for k in range(1, 360)]
-    assert parted(values) == ordered[int(torch.stack(within).argmin())]
+    values = torch.cat([torch.randn(300, generator=rng), 5 + 2 * torch.randn(60, generator=rng)]).sort().values
+    within = [values[:k].var(correction=0) * k + values[k:].var(correction=0) * (360 - k) for k in range(1, 360)]
+    assert otsu(values) == 1 + int(torch.stack(within).argmin())
+
+
+def test_the_limit_of_least_error_is_where_two_normal_distributions_are_likeliest() -> None:
+    rng = torch.Generator().manual_seed(0)
+    values = torch.cat([torch.randn(9500, generator=rng), 3.5 + 0.3 * torch.randn(500, generator=rng)]).sort().values
+    ordered, N = values.double().numpy(), len(values)
+
+    def likelihood(k: int) -> float:
+        parts = ordered[:k], ordered[k:]
+        return sum((np.log(len(x) / N) + stats.norm.logpdf(x, x.mean(), x.std())).sum() for x in parts)
+
+    count = least_error(values)
+    assert count == max(range(9000, 9950), key=likelihood)
+    share, at = 500 / N, np.linspace(0, 3.5, 3501)  # between the two it lies where their weighted densities are equal
+    one, other = stats.norm.logpdf(at) + np.log(1 - share), stats.norm.logpdf(at, 3.5, 0.3) + np.log(share)
+    assert values[count - 1].item() == pytest.approx(at[np.abs(one - other).argmin()], abs=0.3)
+    assert otsu(values) < 0.8 * N  # which divides the larger part here
+    assert parted(values) == values[count - 1]
+
+
+def test_values_of_one_kind_are_not_parted_by_least_error() -> None:
+    values = torch.randn(5000, generator=torch.Generator().manual_seed(0)).sort().values
+    assert least_error(values) == 5000
+    assert least_error(torch.ones(500)) == 500

@@ -26,7 +26,7 @@ from ganforge.layers import SideBySide
 from ganforge.metrics import mode_coverage, reverse_kl
 from ganforge.plan import Plan, build
 from ganforge.recipe import Recipe, override
-from ganforge.rejection import calibrated, flattest
+from ganforge.rejection import JacobianTruncation, flattest
 from ganforge.sample import latents, settled
 from ganforge.train import TrainState, train
 
@@ -109,14 +109,18 @@ FASTER = (
 )  # fmt: skip
 """Ten times the protocol's rates at the start, a tenth at the end, and less momentum."""
 
-CALM = (
-    decaying("generator", 3e-3, 3e-5),
-    decaying("discriminator", {"ring": 3e-4, "grid": 2e-3}, 1e-5),
-    "optimizer.generator.beta1=0.5",
-    lambda images, name: f"optimizer.discriminator.beta1={of(name, {'ring': 0.0, 'grid': 0.5})}",
-    *both("beta2", 0.99),
-)
-"""Rates for a discriminator whose slope is bounded."""
+
+def calm(grid: float) -> tuple[Setting, ...]:
+    """Rates for a discriminator whose slope is bounded; its own on the grid is given."""
+    return (
+        decaying("generator", 3e-3, 3e-5),
+        decaying("discriminator", {"ring": 3e-4, "grid": grid}, 1e-5),
+        "optimizer.generator.beta1=0.5",
+        lambda images, name: f"optimizer.discriminator.beta1={of(name, {'ring': 0.0, 'grid': 0.5})}",
+        *both("beta2", 0.99),
+    )
+
+
 GAMMA = {"ring": 0.003, "grid": 0.03}
 EACH = {"ring": 0.001, "grid": 0.03}  # of two penalties
 
@@ -130,19 +134,16 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
     "rates": FASTER,
     "pack4_rates": ("game.pack=4", *FASTER),
     "instance_noise": (NOISE, *FASTER),
-    "r1": (penalty("r1", GAMMA, 2), *CALM),
-    "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *CALM),
+    "r1": (penalty("r1", GAMMA, 2), *calm(1e-3)),
+    "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(1e-3)),
     "relativistic_r1_r2": (
-        "objective=relativistic_pairing", penalty("r1", EACH, 2), penalty("r2", EACH, 2), *CALM,
+        "objective=relativistic_pairing", penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(2e-3),
     ),
 }  # fmt: skip
 """Name -> what it changes of the protocol's recipe."""
 
 SELECTED = {f"{name}_truncation": name for name in REMEDIES}
-SELECTED |= {f"{name}_rejection": name for name in ("r1", "relativistic_r1_r2")}
-"""Name -> the remedy whose game is played; which of its samples are kept is decided after it."""
-CALIBRATION = 4000  # steps of the discriminator alone, beside those of the game
-CAP = 0.15  # quantile of the ratio from which on all are kept: lies in between fall, and good modes are kept alike
+"""Name -> the remedy whose game is played; of its samples those are kept where its generator is flat."""
 
 
 @dataclass(frozen=True)
@@ -240,47 +241,30 @@ def measured(job: Job, *, settings: Iterable[str] = (), progress: Progress = lam
         seen = done
     seconds = round((time.perf_counter() - start) / seeds, 1)
     rows = []
-    for n, (G, D) in enumerate(single(plan, state)):
+    for n, G in enumerate(single(plan, state)):
         G = settled(G, batch=1000, batches=STANDING // 1000)
         for name in (job.remedy,) if job.remedy in REMEDIES else (SELECTED[job.remedy], job.remedy):
-            figures = judged(G, plan, selection(name, plan, G, D, steps=min(CALIBRATION, steps)))
+            figures = judged(G, plan, flattest(plan, G) if name in SELECTED else None)
             rows.append(Row(name, job.set, job.first + n, steps, *figures, seconds))
     return rows
 
 
-Sift = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
-"""Which of the samples (B, 2) of so many seeds are kept, (B,) bool."""
-
-
-def selection(name: str, plan: Plan, G: torch.nn.Module, D: torch.nn.Module, *, steps: int) -> Sift:
-    """What a remedy by this name keeps of a game's samples: all, the flat ones, or those of a high density ratio."""
-    if name in REMEDIES:
-        return lambda x, seeds: torch.ones(len(x), dtype=torch.bool)
-    if name.endswith("_rejection"):
-        return calibrated(plan, G, D, steps=steps, quantile=CAP).keeps
-    flat = flattest(plan, G)
-    return lambda x, seeds: flat.keeps(latents(seeds, int(G.z_dim)))  # type: ignore[arg-type]
-
-
-def single(plan: Plan, state: TrainState) -> Iterator[tuple[torch.nn.Module, torch.nn.Module]]:
-    """The averaged generator and the discriminator of each of the games."""
-    like = replace(plan, training=replace(plan.training, seeds=1)).networks()
+def single(plan: Plan, state: TrainState) -> Iterator[torch.nn.Module]:
+    """The averaged generator of each of the games."""
+    like = replace(plan, training=replace(plan.training, seeds=1)).networks()["generator"]
     for n in range(plan.training.seeds):
-        pair = (state.ema, like["generator"]), (state.players["discriminator"], like["discriminator"])
-        G, D = (network.network(n, one) if isinstance(network, SideBySide) else network for network, one in pair)
-        yield G, D
+        yield state.ema.network(n, like) if isinstance(state.ema, SideBySide) else state.ema
 
 
 @torch.no_grad()
-def judged(G: torch.nn.Module, plan: Plan, sift: Sift) -> tuple[int, float, float]:
-    """Modes, share of high quality and reverse KL of 2,500 samples, the first that are kept."""
+def judged(G: torch.nn.Module, plan: Plan, flat: JacobianTruncation | None = None) -> tuple[int, float, float]:
+    """Modes, share of high quality and reverse KL of 2,500 samples: the first, or the first that are kept."""
     mixture = plan.source.mixture
     assert mixture is not None
     kept, first = torch.empty(0, 2), 0
     while len(kept) < SAMPLES and first < MOST:
-        seeds = range(first, first + SAMPLES)
-        x = G(latents(seeds, int(G.z_dim)))  # type: ignore[arg-type]
-        kept = torch.cat([kept, x[sift(x, seeds)]])
+        z = latents(range(first, first + SAMPLES), int(G.z_dim))  # type: ignore[arg-type]
+        kept = torch.cat([kept, G(z if flat is None else z[flat.keeps(z)])])
         first += SAMPLES
     samples = kept[:SAMPLES]
     found = mode_coverage(samples=samples, modes=mixture.means, sigma=mixture.sigmas, least=0.0)

@@ -3,19 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ganforge.bench.modes import CALIBRATION, CAP, PUBLISHED, REMEDIES, SELECTED, SETS
+from ganforge.bench.modes import PUBLISHED, REMEDIES, SELECTED, SETS
 
 __all__ = ["COLUMNS", "cells", "markdown", "published"]
 
 COLUMNS = ("set", "remedy", "steps", "seeds", "modes", "high quality", "reverse KL")
 FORMS = {"modes": ".1f", "quality": ".1%", "reverse_kl": ".3f"}
 
-SELECTION = {
-    "rejection": f"the discriminator then trained alone for {CALIBRATION:,} steps, by which samples of a low density "
-    f"ratio are rejected (Azadi et al. 2019), none above its {100 * CAP:.0f} % quantile",
-    "truncation": "samples kept where the generator's Jacobian is small (Tanielian et al. 2020), its norms parted in "
-    "two by Otsu's threshold",
-}
+TRUNCATED = "samples kept where the generator's Jacobian is small (Tanielian et al. 2020), its norms parted in two"
 
 
 def mean_error_worst(line: Mapping[str, Any], figure: str, form: str) -> str:
@@ -51,9 +46,7 @@ def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, *rows))
     used = {line["remedy"]: None for line in ours}
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
-    keys += "".join(
-        f"\n- `{name}`: `{SELECTED[name]}`, {SELECTION[name.rsplit('_', 1)[1]]}" for name in used if name in SELECTED
-    )
+    keys += "".join(f"\n- `{name}`: `{SELECTED[name]}`, {TRUNCATED}" for name in used if name in SELECTED)
     return f"{table}\n\nMean ± standard error (worst seed). Rates are of a run of a million images.\n\n{keys}\n"
 
 
