@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ganforge.batch import Batch
 from ganforge.errors import RecipeError
-from ganforge.latent import seeded
+from ganforge.latent import seeded, tangent
 from ganforge.layers import advance_spectral_norms, called
 from ganforge.plan import Plan, told_labels
 from ganforge.sample import latents
@@ -122,18 +122,12 @@ class JacobianTruncation:
 
 @torch.enable_grad()
 def steepness(G: nn.Module, z: Float[Tensor, "B z_dim"], y: Tensor | None = None) -> Float[Tensor, " B"]:
-    """The Frobenius norm of the Jacobian ∂G/∂z at each latent, (B,), by a product Jv for each number of z.
-
-    Jᵀu is linear in u, and its derivative along v is Jv: two reverse passes.
-    """
+    """The Frobenius norm of the Jacobian ∂G/∂z at each latent, (B,), by a product Jv for each number of z."""
     z = z.detach().requires_grad_()
-    x = called(G, z, y)
-    u = torch.zeros_like(x, requires_grad=True)
-    (back,) = torch.autograd.grad(x, z, u, create_graph=True)
+    J = tangent(called(G, z, y), z)
     square = torch.zeros(len(z), device=z.device, dtype=z.dtype)
-    for v in torch.eye(z.shape[1], device=z.device, dtype=z.dtype):
-        (moved,) = torch.autograd.grad(back, u, v.expand_as(z), retain_graph=True)
-        square += moved.flatten(1).square().sum(1)
+    for v in torch.eye(z.shape[1]):
+        square += J(v).flatten(1).square().sum(1)
     return square.sqrt()
 
 

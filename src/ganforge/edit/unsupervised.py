@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganforge.edit.maps import activations, first_map, image_of
 from ganforge.errors import RecipeError
+from ganforge.latent import tangent
 from ganforge.sample import Sampler
 
 __all__ = ["METHODS", "Found", "activation_directions", "first_map_directions", "jacobian_directions"]
@@ -82,17 +83,15 @@ def activation_directions(sampler: Sampler, count: int, *, samples: int = 4096) 
 def sensitivity(sampler: Sampler, *, samples: int = 64) -> Callable[[Tensor], Float[Tensor, "z k"]]:
     """E[JᵀJ] of the Jacobian J = ∂G/∂z over latents, as a product with k vectors (z, k): how fast samples move.
 
-    Two reverse passes for each vector, so J is never stored: Jᵀu is linear in u, and its derivative along v is Jv.
+    Three reverse passes for each vector: J is never stored.
     """
     seeds = range(SEED, SEED + samples)
     z = sampler.latents(seeds).to(sampler.device).requires_grad_()
     x = image_of(sampler, z, sampler.labels_of(seeds))
-    u = torch.zeros_like(x, requires_grad=True)
-    (back,) = torch.autograd.grad(x, z, u, create_graph=True)  # Jᵀu
+    J = tangent(x, z)
 
     def moved(v: Tensor) -> Tensor:
-        (forward,) = torch.autograd.grad(back, u, v.to(z).expand_as(z), retain_graph=True)  # Jv
-        return torch.autograd.grad(x, z, forward, retain_graph=True)[0].mean(0).double().cpu()
+        return torch.autograd.grad(x, z, J(v), retain_graph=True)[0].mean(0).double().cpu()
 
     return lambda vectors: torch.stack([moved(v) for v in vectors.T], 1)
 

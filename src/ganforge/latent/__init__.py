@@ -4,6 +4,7 @@ from ganforge.latent.interpolation import direction, lerp, slerp
 from ganforge.latent.mixing import mix, of_typical_length
 from ganforge.latent.norms import expected_norm, lerp_norm_ratio, line_minimum, segment_minimum
 from ganforge.latent.seeds import seeded
+from ganforge.latent.tangent import tangent
 from ganforge.latent.truncation import truncated, truncated_deviation
 from ganforge.latent.walks import WAYS, bilinear, cubic, positions, walk
 
@@ -22,6 +23,7 @@ __all__ = [
     "seeded",
     "segment_minimum",
     "slerp",
+    "tangent",
     "truncated",
     "truncated_deviation",
     "walk",
