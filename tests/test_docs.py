@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -18,6 +19,10 @@ PAGES = sorted(DOCS.glob("*.md"))
 EVERYWHERE = [ROOT / "README.md", *PAGES]
 OPTIONS = {"--quick", "--full", "--all"}
 LATENT = {f"latent-{name}" for name in ("walk.gif", "field.png", "mix.png", "edit.png", "slant.png", "invert.png")}
+SOURCES = [path for path in (ROOT / "src").rglob("*.py") if ">>> " in path.read_text()]
+LARGE = {"ganforge.networks.biggan", "ganforge.networks.biggan_deep"}  # whose full size tests/networks makes
+NAMES = {".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__") for path in SOURCES}
+EXAMPLES = sorted(NAMES - LARGE)
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FIGURE = re.compile(r"!\[[^\]]+\]\(figures/([^)\s]+)\)")
@@ -113,6 +118,17 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = page.parent / file if file else page
         assert target.exists(), f"{page.name} links to {link}"
         assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_of_docstrings_give_what_they_say(name: str) -> None:
+    module, said = importlib.import_module(name), list[str]()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    tests = [test for test in doctest.DocTestFinder().find(module, name) if test.examples]
+    assert tests
+    for test in tests:
+        runner.run(test, out=said.append)
+    assert not runner.failures, "".join(said)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if ">>> " in p.read_text()], ids=lambda p: p.name)

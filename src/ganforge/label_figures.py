@@ -46,8 +46,8 @@ def class_purity(logits: Tensor, codes: Tensor) -> tuple[float, int]:
 
     Purity of a clustering, Manning et al. 2008, Introduction to Information Retrieval, eq. 16.1.
 
-    >>> class_purity(torch.eye(3)[[0, 0, 1, 1, 1]], torch.tensor([0, 0, 0, 1, 1]))
-    (0.8, 2)
+    >>> class_purity(torch.eye(3)[[0, 0, 1, 1]], torch.tensor([0, 0, 0, 1]))
+    (0.75, 2)
     """
     read, codes = logits.argmax(1), codes.to(logits.device)
     counts = torch.zeros(int(codes.max()) + 1, logits.shape[1], device=logits.device)

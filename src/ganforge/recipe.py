@@ -122,7 +122,7 @@ def sourced(recipe: Recipe, source: str | None) -> Recipe:
     """The recipe with other data: keys of its [data] that these have too stay, those of the former alone are gone.
 
     >>> sourced(Recipe("eight", {"data": {"source": "ring", "sigma": 0.05, "held_out": 99}}), "a.csv").sections["data"]
-    {'held_out': 99, 'source': 'a.csv'}
+    {'source': 'a.csv', 'held_out': 99}
     """
     if source is None:
         return recipe

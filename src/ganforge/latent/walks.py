@@ -92,8 +92,8 @@ def walk(keys: Keys, frames: int, *, way: str = "slerp", loop: bool = False) -> 
     Raises:
         RecipeError: for a way that there isn't, and for no keys or no frames.
 
-    >>> walk(torch.eye(2), 3).round(decimals=4).tolist()
-    [[1.0, 0.0], [0.7071, 0.7071], [0.0, 1.0]]
+    >>> walk(torch.eye(2), 3)[1]
+    tensor([0.7071, 0.7071])
     """
     if way not in WAYS:
         raise RecipeError(f"there is no way {way!r} to walk; it is {', '.join(WAYS)}")

@@ -49,6 +49,7 @@ def trained_logits(row: Objective, p: Vector, q: Vector, points: Points | None =
     stretches and exponential walls are all reached alike. A row that is about 1-Lipschitz critics trains
     `lipschitz_critic`, which can't be anything else; that needs `points` (n, 1).
 
+    >>> from ganforge.objectives import minimax
     >>> game = minimax()
     >>> p, q = torch.tensor([[0.5, 0.5], [0.7, 0.3]], dtype=torch.float64)
     >>> [round(float(d), 6) for d in trained_logits(game, p, q).sigmoid()]
@@ -89,6 +90,7 @@ def agreement(row: Objective, p: Vector, q: Vector, points: Points | None = None
 
     `points` (n, 1) are read by rows about Lipschitz critics only.
 
+    >>> from ganforge.objectives import f_kl
     >>> p, q = torch.tensor([[0.5, 0.5], [0.7, 0.3]], dtype=torch.float64)
     >>> all(distance < 1e-6 for distance in agreement(f_kl(), p, q))
     True

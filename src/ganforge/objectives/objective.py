@@ -24,6 +24,7 @@ class Statement:
             `points` (n, d) their positions, which Wasserstein distances alone read. Differentiable in q where all
             masses are positive. None where there is none.
 
+    >>> from ganforge.objectives import minimax
     >>> game = minimax()
     >>> p, q = torch.tensor([[0.5, 0.5], [0.7, 0.3]], dtype=torch.float64)
     >>> round(float(game.value.of(p, q)), 6)  # 2·JSD - log 4
@@ -63,6 +64,7 @@ class Objective:
         level: the logit at which it decides real or fake; None where logits are defined up to a constant.
         logit_range: losses and slopes are finite in float32 while |logit| stays below it. Nothing is clamped.
 
+    >>> from ganforge.objectives import non_saturating
     >>> game = non_saturating()
     >>> float(game.g(fake=torch.zeros(1)))  # log 2: the discriminator has no idea
     0.6931471824645996

@@ -230,6 +230,7 @@ def divergence(name: str, p: Density, q: Density, grid: Grid | None = None) -> E
     Raises TheoryError for an unknown name, densities of different or more than two dimensions, a grid that is too
     coarse or too small for a density, or tails that fade too slowly to bound.
 
+    >>> from ganforge.theory.densities import Gaussian
     >>> estimate = divergence("kl", Gaussian(0.0, 1.0), Gaussian(3.0, 1.0))
     >>> abs(estimate.value - 4.5) <= estimate.error < 1e-11
     True
@@ -268,6 +269,7 @@ def differential_entropy(p: Density, grid: Grid | None = None) -> Estimate:
 
     Raises TheoryError as `divergence` does.
 
+    >>> from ganforge.theory.densities import Gaussian
     >>> round(differential_entropy(Gaussian(0.0, 1.0)).value, 6)  # ½ log(2πe)
     1.418939
     """
