@@ -116,7 +116,7 @@ def test_a_run_that_was_hardly_looked_at_is_not_called_healthy(healthy: Path, tm
     result = doctor(path)
     assert result.returncode == 0
     assert result.stdout.startswith("nothing found up to")
-    assert "only 0 looks" in result.stdout
+    assert "collapse by: 0 of at least 6; train with a smaller train.tick" in result.stdout
     record = json.loads(doctor(path, "--json").stdout)
     assert (record["looks"], record["healthy"]) == (0, None)
 

@@ -42,7 +42,7 @@ def sample(
 @bench.command()
 def modes(
     remedies: Annotated[
-        list[str] | None, typer.Argument(metavar="[REMEDY]...", help="which remedies; by default all")
+        list[str] | None, typer.Argument(metavar="[REMEDY]...", help="by default all; each has a NAME_truncation too")
     ] = None,
     *,
     sets: Annotated[str, typer.Option("--set", help="ring, grid, or both with a comma")] = "ring,grid",

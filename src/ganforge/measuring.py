@@ -24,8 +24,9 @@ def bench_modes(
         raise RecipeError(
             f"--quick plays smaller networks and claims nothing, so it isn't written to {out}; leave out one"
         )
+    sets = list(dict.fromkeys(sets))
     steps, settings = (modes.QUICK_STEPS, modes.QUICK) if quick else (steps, ())
-    wanted = [modes.Job(r, s, steps, 0, seeds) for r in remedies or modes.REMEDIES for s in sets]
+    wanted = [modes.Job(r, s, steps, 0, seeds) for r in dict.fromkeys(remedies or modes.REMEDIES) for s in sets]
     for job in wanted:
         modes.planned(job.remedy, job.set, steps=1, seed=0, seeds=1, settings=settings)  # a wrong name ends it here
     rows = [] if out is None else modes.read(out)

@@ -244,6 +244,7 @@ def findings(
     ticks: int,
     looks: int,
     images: int,
+    probe: int,
     as_json: bool,
 ) -> None:
     """What a run's trace shows, and what showed in the past: a table for people, one JSON object for programs."""
@@ -254,8 +255,9 @@ def findings(
         return
     gone = ", ".join(f"{r['finding']} (said at {r['images']:,})" for r in past)
     if not found and looks < FEW_LOOKS:
-        taken = f"only {looks} looks at the samples were taken, too few to see a collapse by"
-        text(f"nothing found up to {images:,} images seen, but {taken}; train with run.probe=1 or a smaller train.tick")
+        taken = f"too few looks at the samples were taken to see a collapse by: {looks} of at least {FEW_LOOKS}"
+        remedy = "train with a smaller train.tick" + ("" if probe == 1 else ", or with run.probe=1")
+        text(f"nothing found up to {images:,} images seen, but {taken}; {remedy}")
         return
     if not found:
         words = f"the {ticks:,} ticks up to {images:,} images seen"

@@ -96,3 +96,12 @@ def test_a_quick_measurement_is_shown_alone_and_never_kept(
     assert not list(tmp_path.iterdir())
     bench_modes(["none"], ["ring"], steps=4, seeds=1, quick=True, out=None, as_json=False)
     assert "published" not in capsys.readouterr().out
+
+
+def test_a_row_of_other_types_is_quoted(tmp_path: Path) -> None:
+    row, rows = modes.Row("none", "ring", 0, 20, 8, 0.9, 0.1, 1.0), tmp_path / "rows.jsonl"
+    rows.write_text(row.line + row.line.replace('"modes": 8', '"modes": "many"'))
+    with pytest.raises(DataError, match=r"line 2: .* is no row of this benchmark"):
+        modes.read(rows)
+    rows.write_text(row.line)
+    assert modes.read(rows) == [row]

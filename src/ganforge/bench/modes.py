@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
 from ganforge.errors import DataError, RecipeError
 from ganforge.layers import SideBySide
@@ -170,6 +171,9 @@ class Row:
         return json.dumps(asdict(self)) + "\n"
 
 
+ROW = TypeAdapter(Row)
+
+
 @dataclass(frozen=True)
 class Job:
     """Games that are played side by side: seeds `first`, `first` + 1, ..."""
@@ -206,8 +210,8 @@ def read(path: Path) -> list[Row]:
     rows = []
     for number, line in enumerate(path.read_text().splitlines() if path.exists() else [], start=1):
         try:
-            rows.append(Row(**json.loads(line)))
-        except (TypeError, ValueError):
+            rows.append(ROW.validate_json(line, strict=True))
+        except ValueError:
             raise DataError(f"{path}, line {number}: {line[:60]!r} is no row of this benchmark; take it out") from None
     return rows
 
