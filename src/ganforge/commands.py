@@ -129,8 +129,7 @@ def doctor(path: Path, *, as_json: bool) -> None:
     images = int(trace.images[-1]) if len(trace.images) else 0
     looks = len(trace.probed("modes", "diversity").images)
     said, there = RunFolder.open(path).records("findings"), {f.name for f in found} | {HEALED}
-    counts = {"ticks": len(trace.images), "looks": looks, "images": images}
-    counts["probe"] = int(trace.setting("run.probe", 0))
+    counts = {"ticks": len(trace.images), "looks": looks, "images": images, "probe": trace.setting("run.probe", 0)}
     view.findings(path, found, past=[r for r in said if r["finding"] not in there], **counts, as_json=as_json)
     if found:
         sys.exit(1)

@@ -54,7 +54,6 @@ SETS = {"ring": 8, "grid": 25}
 SAMPLES = 2500
 STANDING = 10_000  # latents behind the statistics of batch norm, since a steep generator shifts modes by their error
 MOST = 100 * SAMPLES  # made for them at most, where some are rejected
-EPOCH = 1000  # steps
 PUBLISHED = {  # Lin et al. 2018, tables 1 and 2: modes, share of high quality
     "ring": {"GAN": (6.3, 0.982), "PacGAN4": (7.8, 0.959)},
     "grid": {"GAN": (17.3, 0.948), "PacGAN4": (24.8, 0.936)},
