@@ -75,18 +75,21 @@ def test_a_healthy_run_has_no_findings_and_the_doctor_says_so(healthy: Path) -> 
     assert result.stdout.startswith("healthy: ")
     record = json.loads(doctor(healthy, "--json").stdout)
     assert record.pop("looks") >= 6
-    assert record == {"run": str(healthy), "healthy": True, "findings": [], "past": []}
+    assert record == {"run": str(healthy), "healthy": True, "findings": [], "past": [], "healed": []}
 
 
 def test_a_run_that_recovered_is_healthy_and_its_past_is_told(healthy: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
     shutil.copytree(healthy, path)
     RunFolder.open(path).append("findings", {"images": 40_960, "finding": "mode hopping"})
-    RunFolder.open(path).append("findings", {"images": 50_000, "finding": HEALED})
+    RunFolder.open(path).append("findings", {"images": 50_000, "finding": HEALED, "text": "went back."})
     result = doctor(path)
     assert result.returncode == 0
     assert result.stdout.startswith("healthy at the end of ")
-    assert result.stdout.endswith("along the way, and gone by then: mode hopping (said at 40,960)\n")
+    first, second = result.stdout.splitlines()
+    assert first.endswith("along the way, and gone by then: mode hopping (said at 40,960)")
+    assert second == "healed along the way: went back."
+    assert [r["finding"] for r in json.loads(doctor(path, "--json").stdout)["healed"]] == [HEALED]
 
 
 def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_table(sick: Path) -> None:
@@ -95,7 +98,7 @@ def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_
     words = " ".join(result.stdout.split())
     assert "mode collapse" in words
     lines = result.stdout.splitlines()
-    above = lines[lines.index(f"  ganforge train {sick}/recipe.toml optimizer.discriminator.lr=0.001") - 1]
+    above = lines[lines.index(f"  ganforge train {sick}/recipe.toml optimizer.both.lr=0.001") - 1]
     assert above.startswith("  against ")
     assert "mode collapse" in above
     record = json.loads(doctor(sick, "--json").stdout)

@@ -123,6 +123,24 @@ def test_an_unknown_recipe_names_the_nearest() -> None:
         load_recipe("mlp_mnist")
 
 
+def test_a_setting_of_both_players_is_each_players_where_it_has_none_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("[optimizer.both]\nlr = 3e-4\nbeta1 = 0.0\n[optimizer.generator]\nlr = 1e-4\n")
+    recipe = load_recipe(str(tmp_path / "own.toml"))
+    parts = resolve(recipe)
+    assert [parts[f"optimizer.{p}"].values["lr"] for p in ("generator", "discriminator")] == [1e-4, 3e-4]
+    assert [parts[f"optimizer.{p}"].values["beta1"] for p in ("generator", "discriminator")] == [0.0, 0.0]
+    parts = resolve(override(recipe, ["optimizer.both.lr=2e-4", "optimizer.discriminator.beta1=0.9"]))
+    assert [parts[f"optimizer.{p}"].values["lr"] for p in ("generator", "discriminator")] == [2e-4, 2e-4]
+    assert [parts[f"optimizer.{p}"].values["beta1"] for p in ("generator", "discriminator")] == [0.0, 0.9]
+    with pytest.raises(RecipeError, match=r"optimizer\.both = 3: it is a table|optimizer\.generator\.name: there is no 3"):
+        resolve(override(recipe, ["optimizer.both=3"]))
+
+
+def test_a_list_is_asked_for_in_brackets() -> None:
+    with pytest.raises(RecipeError, match="policy = 'colour': a list is asked for, in brackets"):
+        resolve(override(load_recipe("mlp_mnist_28"), ["augment.diff_augment.policy=colour"]))
+
+
 def test_broken_recipe_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="can't be read"):
         load_recipe(str(tmp_path / "none.toml"))

@@ -14,8 +14,6 @@ from ganforge import view
 from ganforge.bench.sampling import best_batch
 from ganforge.crowd import Album, Maker, Progress, real_images
 from ganforge.data import Source
-from ganforge.diagnosis import diagnose, read_trace
-from ganforge.doctor import HEALED
 from ganforge.errors import GanforgeError, RecipeError
 from ganforge.evaluate import Verdict, check_enough, extractor_name, reporting_split, standard, verdict
 from ganforge.every import ROWS, judge_all, missing, plot, read_rows
@@ -39,6 +37,7 @@ from ganforge.judged import judged_pair
 from ganforge.label_figures import label_figures
 from ganforge.labels import asked_labels, check_classes
 from ganforge.players import device_named
+from ganforge.prescription import as_record, as_words, examine
 from ganforge.published import asked
 from ganforge.recipe import DEFAULT, literal, load_recipe, override, plain, recipe_names, resolve, sourced, to_toml
 from ganforge.run import Run, begin, continued
@@ -124,14 +123,9 @@ def carry_out(run: Run, *, heal: bool, as_json: bool) -> None:
 
 def doctor(path: Path, *, as_json: bool) -> None:
     """Say what a run's trace shows, and what showed along the way; exit with 1 if a failure shows at its end."""
-    trace = read_trace(path)
-    found = diagnose(trace)
-    images = int(trace.images[-1]) if len(trace.images) else 0
-    looks = len(trace.probed("modes", "diversity").images)
-    said, there = RunFolder.open(path).records("findings"), {f.name for f in found} | {HEALED}
-    counts = {"ticks": len(trace.images), "looks": looks, "images": images, "probe": trace.setting("run.probe", 0)}
-    view.findings(path, found, past=[r for r in said if r["finding"] not in there], **counts, as_json=as_json)
-    if found:
+    examination = examine(path)
+    view.text(as_record(examination) if as_json else as_words(examination))
+    if examination.found:
         sys.exit(1)
 
 

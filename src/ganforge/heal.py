@@ -19,13 +19,13 @@ from ganforge.state import TrainState
 __all__ = ["MOST", "SURE", "play_healing", "treat"]
 
 SURE = 0.6  # certainty from which a finding is acted upon
-MOST = 3  # changes of a run's recipe
+MOST = 5  # changes of a run's recipe
 EARLY = 1 / 3  # of the planned images: a game that was ill by then begins anew, as D's lead stays in its weights
 KEEP = 10  # checkpoints kept, so that there is a good one to go back to
 
 
 def play_healing(run: Run, stop: Callable[[], bool] = lambda: False, *, sure: float = SURE) -> Iterator[Event]:
-    """Like `Run.play`, but a finding at least so sure changes the recipe: at most three times, no remedy twice.
+    """Like `Run.play`, but a finding at least so sure changes the recipe: at most five times, no remedy twice.
 
     What is written after the checkpoint that the run goes back to is dropped; a line of findings.jsonl and a comment in
     recipe.toml say what was changed, where and why. Nothing is judged twice, and the number of images stays as planned.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ganforge import view
 from ganforge.bench import modes, sampling
-from ganforge.bench.page import COLUMNS, cells, markdown, published
+from ganforge.bench.page import COLUMNS, LEGEND, cells, markdown, published
 from ganforge.errors import RecipeError
 from ganforge.io.disk import write_whole
 from ganforge.sample import load
@@ -41,6 +41,8 @@ def bench_modes(
     lines = list(modes.summary([row for row in rows if (row.remedy, row.set, row.steps) in keys]))
     beside = [] if quick else published(sets)
     view.table(COLUMNS, [*(cells(line) for line in lines), *beside], lines, as_json=as_json)
+    if not as_json:
+        view.say(LEGEND)
 
 
 def bench_sample(path: Path, batches: str, *, pairs: int, device: str, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from ganforge.errors import RecipeError
+from ganforge.keys import deep_copy, each, fanned_out, put, toml_value
 from ganforge.outside import imported
 from ganforge.schedules import Schedule
 from ganforge.sections import SECTIONS, Part, Section, Value, tunable
@@ -48,6 +49,7 @@ ASKED = {
     **dict.fromkeys(("float_parsing", "float_type"), "a number is asked for"),
     "finite_number": "a finite number is asked for",
     **dict.fromkeys(("bool_parsing", "bool_type"), "true or false is asked for"),
+    "tuple_type": "a list is asked for, in brackets",
 }  # pydantic's kind of mistake -> what a reader of its sentence would want to know
 
 
@@ -100,7 +102,7 @@ def parse(text: str, name: str, *, origin: str) -> Recipe:
 
 
 def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """The recipe with `dotted.key=value` settings applied, later ones last.
+    """The recipe with `dotted.key=value` settings applied, later ones last; `optimizer.both.key` sets both players'.
 
     A value is read as TOML, and as a string where it isn't TOML. `section=name` replaces the whole section by that
     name's defaults: `objective=hinge` is the hinge objective and nothing that was left of another.
@@ -114,7 +116,8 @@ def override(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     sections = deep_copy(recipe.sections)
     for setting in settings:
         key, text = setting.split("=", 1)
-        put(sections, key.strip(), toml_value(text.strip()))
+        for one in each(key.strip()):
+            put(sections, one, toml_value(text.strip()))
     return Recipe(recipe.name, sections)
 
 
@@ -131,35 +134,6 @@ def sourced(recipe: Recipe, source: str | None) -> Recipe:
         known = tunable(functions_of(SECTIONS["data"], source))
         kept = {key: value for key, value in kept.items() if key in known}
     return Recipe(recipe.name, deep_copy(recipe.sections) | {"data": kept | {"source": source}})
-
-
-def put(sections: dict[str, Any], key: str, value: Value) -> None:
-    """Set one dotted key in place; `penalties.r1=none` takes that penalty out."""
-    if key in SECTIONS and SECTIONS[key].table and not SECTIONS[key].many and not isinstance(value, dict):
-        value = {SECTIONS[key].chooser: value}
-    *path, last = key.split(".")
-    if value == "none" and path and path[0] in SECTIONS and SECTIONS[path[0]].many and len(path) == 1:
-        sections.get(path[0], {}).pop(last, None)
-        return
-    table = sections
-    for word in path:
-        if not isinstance(table.get(word), dict):
-            table[word] = {}
-        table = table[word]
-    table[last] = value
-
-
-def toml_value(text: str) -> Value:
-    """A value as TOML reads it; anything that isn't TOML is a string."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def deep_copy(table: Any) -> Any:
-    """Nested tables, copied."""
-    return {k: deep_copy(v) for k, v in table.items()} if isinstance(table, dict) else table
 
 
 def resolve(recipe: Recipe) -> dict[str, Any]:
@@ -219,7 +193,7 @@ def flatten_children(parent: str, table: dict[str, Any]) -> tuple[dict[str, dict
     """The same for the sub-sections of a section such as [optimizer]."""
     flat, mistakes = {}, []
     names = [key.split(".")[1] for key in SECTIONS if key.startswith(f"{parent}.")]
-    for name, child in table.items():
+    for name, child in fanned_out(table, names).items():
         if name in names and isinstance(child, dict):
             flat[f"{parent}.{name}"] = child
         else:

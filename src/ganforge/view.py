@@ -12,13 +12,11 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from ganforge.crowd import ALL
 from ganforge.data.survey import Survey
-from ganforge.diagnosis import Finding
 from ganforge.figures import MEANINGS
 from ganforge.heal import play_healing
 from ganforge.label_figures import sentences
@@ -28,7 +26,6 @@ from ganforge.train import Tick
 __all__ = [
     "bar",
     "checkpoints",
-    "findings",
     "listing",
     "outcome",
     "paths",
@@ -46,7 +43,6 @@ stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 SHOWN = 4  # sizes of images
 MOST_CLASSES = 40  # of a data set, a line each
-FEW_LOOKS = 6  # mode collapse and mode hopping are judged by several in a row
 
 
 def silence(*numbers: int) -> None:
@@ -157,7 +153,9 @@ def news(tick: Tick) -> str:
     """Losses, beliefs and speed on a line."""
     f = tick.figures
     losses = f"loss D {f['loss_discriminator']:.3f} G {f['loss_generator']:.3f}  "
-    beliefs = f"D(real) {f['d_real']:.2f} D(G(z)) {f['d_fake']:.2f}"
+    bare = f["d_real"] == f["real_logits"]  # a critic's: no probability
+    real, fake = ("logits real", "fake") if bare else ("D(real)", "D(G(z))")
+    beliefs = f"{real} {f['d_real']:.2f} {fake} {f['d_fake']:.2f}"
     speed = f"  {f['images_per_second']:,.0f} img/s" + (f"  skipped {f['skipped']:.0f}" if f["skipped"] else "")
     return beliefs if stderr.is_terminal and stderr.width < WIDE else losses + beliefs + speed
 
@@ -234,50 +232,6 @@ def checkpoints(rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_j
     floor = [("real data", *(number(row["floor"], name) for name in shown)) for row in rows[-1:]]
     head = ["images seen", *(name.replace("_", " ") for name in shown)]
     table(head, [*cells, *floor], rows, as_json=as_json)
-
-
-def findings(
-    run: Path,
-    found: Sequence[Finding],
-    *,
-    past: Sequence[Mapping[str, Any]],
-    ticks: int,
-    looks: int,
-    images: int,
-    probe: int,
-    as_json: bool,
-) -> None:
-    """What a run's trace shows, and what showed in the past: a table for people, one JSON object for programs."""
-    if as_json:
-        records = [f.record(images) for f in found]
-        healthy = False if found else True if looks >= FEW_LOOKS else None
-        text(json.dumps({"run": str(run), "healthy": healthy, "looks": looks, "findings": records, "past": [*past]}))
-        return
-    gone = ", ".join(f"{r['finding']} (said at {r['images']:,})" for r in past)
-    if not found and looks < FEW_LOOKS:
-        taken = f"too few looks at the samples were taken to see a collapse by: {looks} of at least {FEW_LOOKS}"
-        remedy = "train with a smaller train.tick" + ("" if probe == 1 else ", or with run.probe=1")
-        text(f"nothing found up to {images:,} images seen, but {taken}; {remedy}")
-        return
-    if not found:
-        words = f"the {ticks:,} ticks up to {images:,} images seen"
-        if gone:
-            text(f"healthy at the end of {words}; along the way, and gone by then: {gone}")
-        else:
-            text(f"healthy: nothing that ganforge knows is wrong in {words}")
-        return
-    table = Table(title=f"{run}  ·  {images:,} images seen", title_justify="left", box=None, padding=(0, 2, 1, 0))
-    for column in ("finding", "since", "sure", "evidence"):
-        table.add_column(column, justify="right" if column in {"since", "sure"} else "left", overflow="fold")
-    for f in found:
-        table.add_row(f"[yellow]{f.name}[/yellow]", f"{f.since:,}", f"{f.certainty:.0%}", escape(f.evidence))
-    stdout.print(table)
-    text("To rebalance the game, one change at a time, the surest first:")
-    for remedy in dict.fromkeys(f.remedy for f in found):
-        text(f"  against {', '.join(f.name for f in found if f.remedy == remedy)}:")
-        text(f"  ganforge train {shlex.quote(str(run / 'recipe.toml'))} {shlex.quote(remedy)}")
-    if gone:
-        text(f"along the way, and gone by now: {gone}")
 
 
 def number(figures: Mapping[str, Any], name: str) -> str:

@@ -18,14 +18,14 @@ def trace(generator: dict[str, Any], discriminator: dict[str, Any], network: str
     ("g", "d", "network", "remedy"),
     [
         (2e-5, 2e-3, "points", "optimizer.generator.lr=0.002"),  # D's is usual: the other follows
-        (8e-5, 8e-3, "points", "optimizer.generator.lr=0.001"),  # neither is, and the generator's less
+        (8e-5, 8e-3, "points", "optimizer.both.lr=0.001"),  # neither is
         (1e-3, 8e-3, "points", "optimizer.discriminator.lr=0.001"),  # then D's follows
-        (2e-4, 2e-2, "points", "optimizer.discriminator.lr=0.001"),
+        (2e-4, 2e-2, "points", "optimizer.both.lr=0.001"),
         (5e-4, 2e-3, "points", "optimizer.discriminator.lr=0.0005"),  # the generator's is usual enough
         (1e-5, 1e-3, "dcgan", "optimizer.generator.lr=0.001"),
         (1e-5, 2e-3, "dcgan", "optimizer.generator.lr=0.002"),  # of images ten times as large is usual enough
         (1e-5, 3e-3, "dcgan", "optimizer.generator.lr=0.003"),
-        (2e-5, 1e-2, "dcgan", "optimizer.discriminator.lr=0.0002"),
+        (2e-5, 1e-2, "dcgan", "optimizer.both.lr=0.0002"),
         (1e-3, 1e-3, "points", None),
         (1e-3, 1e-4, "points", None),  # it isn't D that is faster
     ],
@@ -46,7 +46,7 @@ def test_where_r1_bounds_the_slope_larger_rates_are_usual() -> None:
     recipe = {"optimizer": {"generator": {"lr": 0.15}}, "discriminator": {"name": "dcgan"}}
     assert sane(Trace.of([], recipe=recipe), "generator") == "optimizer.generator.lr=0.0002"
     bounded = recipe | {"penalties": {"r1": {"gamma": 1.0}}}
-    assert sane(Trace.of([], recipe=bounded), "generator") == "optimizer.generator.lr=0.001"
+    assert sane(Trace.of([], recipe=bounded), "generator") == "optimizer.both.lr=0.001"
 
 
 def test_a_schedule_keeps_its_form_when_it_is_raised() -> None:
@@ -104,13 +104,16 @@ def test_absurd_rates_become_usual_ones(optimizer: dict[str, Any], network: str,
 
 def test_an_absurd_rate_becomes_the_others_where_that_is_about_usual() -> None:
     assert sane(trace({"lr": 2e-3}, {"lr": 1e18}), "discriminator") == "optimizer.discriminator.lr=0.002"
-    assert sane(trace({"lr": 2e-2}, {"lr": 1e18}), "discriminator") == "optimizer.discriminator.lr=0.001"
+    assert sane(trace({"lr": 2e-2}, {"lr": 1e18}), "discriminator") == "optimizer.both.lr=0.001"
     assert sane(trace({"lr": 2e-3}, {"lr": 1e18, "name": "sgd"}), "discriminator") == "optimizer.discriminator.lr=0.01"
 
 
 def test_what_is_beyond_all_use_comes_first() -> None:
     assert urgent(trace({"lr": 0.15}, {"lr": 1e-3})) == "optimizer.generator.lr=0.001"
-    assert urgent(trace({"lr": 0.01}, {"lr": 1e-3})) is None
+    assert urgent(trace({"lr": 0.15}, {"lr": 0.15})) == "optimizer.both.lr=0.001"
+    assert urgent(trace({"lr": 0.01}, {"lr": 1e-4})) == "optimizer.both.lr=0.001"
+    assert urgent(trace({"lr": 0.004}, {"lr": 1e-4})) is None
+    assert urgent(trace({"lr": 0.1, "name": "sgd"}, {"lr": 1e-3})) is None
 
 
 def test_a_generator_of_a_handful_of_units_comes_before_penalties() -> None:
@@ -119,8 +122,8 @@ def test_a_generator_of_a_handful_of_units_comes_before_penalties() -> None:
         assert urgent(Trace.of([], recipe=recipe)) == f"generator.hidden={hidden}"
 
 
-def test_momentum_goes_from_the_generator_first() -> None:
+def test_momentum_goes_from_whoever_has_much() -> None:
     high = {"lr": 1e-3, "beta1": 0.9}
-    assert calmer(trace(high, high)) == "optimizer.generator.beta1=0.0"
+    assert calmer(trace(high, high)) == "optimizer.both.beta1=0.0"
     assert calmer(trace({"lr": 1e-3, "beta1": 0.0}, high)) == "optimizer.discriminator.beta1=0.0"
     assert calmer(trace({"lr": 1e-3, "beta1": 0.5}, {"lr": 1e-3})) is None

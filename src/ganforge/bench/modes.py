@@ -62,8 +62,7 @@ QUICK = ("generator.hidden=[64, 64]", "discriminator.hidden=[32, 32]", "discrimi
 QUICK_STEPS = 1_200
 PROTOCOL = (
     "generator=pacgan", "discriminator=pacgan", "data.count=100000", "train.batch=100", "train.device=cpu",
-    "optimizer.generator.lr=1e-4", "optimizer.generator.beta1=.8", "optimizer.discriminator.lr=1e-4",
-    "optimizer.discriminator.beta1=.8",
+    "optimizer.both.lr=1e-4", "optimizer.both.beta1=.8",
 )  # fmt: skip
 
 
@@ -99,13 +98,8 @@ def penalty(kind: str, gamma: Value, every: int) -> Setting:
     return lambda images, name: f"penalties.{kind}={{gamma={of(name, gamma)}, every={every}}}"
 
 
-def both(key: str, value: float) -> tuple[str, str]:
-    """The same key of both optimisers."""
-    return f"optimizer.generator.{key}={value}", f"optimizer.discriminator.{key}={value}"
-
-
 FASTER = (
-    decaying("generator", 1e-3, 1e-5), decaying("discriminator", 1e-3, 1e-5), *both("beta1", 0.5), *both("beta2", 0.99),
+    decaying("both", 1e-3, 1e-5), "optimizer.both.beta1=0.5", "optimizer.both.beta2=0.99",
 )  # fmt: skip
 """Ten times the protocol's rates at the start, a tenth at the end, and less momentum."""
 
@@ -117,7 +111,7 @@ def calm(grid: float) -> tuple[Setting, ...]:
         decaying("discriminator", {"ring": 3e-4, "grid": grid}, 1e-5),
         "optimizer.generator.beta1=0.5",
         lambda images, name: f"optimizer.discriminator.beta1={of(name, {'ring': 0.0, 'grid': 0.5})}",
-        *both("beta2", 0.99),
+        "optimizer.both.beta2=0.99",
     )
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from ganforge.bench.modes import PUBLISHED, REMEDIES, SELECTED, SETS
 
-__all__ = ["COLUMNS", "cells", "markdown", "published"]
+__all__ = ["COLUMNS", "LEGEND", "cells", "markdown", "published"]
 
 COLUMNS = ("set", "remedy", "steps", "seeds", "modes", "high quality", "reverse KL")
+LEGEND = "Mean over seeds ± its standard error (the worst seed)."
 FORMS = {"modes": ".1f", "quality": ".1%", "reverse_kl": ".3f"}
 
 TRUNCATED = "samples kept where the generator's Jacobian is small (Tanielian et al. 2020), its norms parted in two"
@@ -42,12 +43,14 @@ def published(sets: Iterable[str]) -> list[tuple[str, ...]]:
 def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
     """All of it: ours and the published figures, set by set, then what each remedy's recipe says."""
     ours = sorted(lines, key=lambda line: (list(SETS).index(line["set"]), -line["quality"]))
-    rows = [("---",) * len(COLUMNS), *map(cells, ours), *published(SETS)]
+    played = [name for name in SETS if any(line["set"] == name for line in ours)]
+    rows = [("---",) * len(COLUMNS), *map(cells, ours), *published(played)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in (COLUMNS, *rows))
     used = {line["remedy"]: None for line in ours}
     keys = "\n".join(f"- `{name}`: {recipe(name)}" for name in used if name in REMEDIES)
     keys += "".join(f"\n- `{name}`: `{SELECTED[name]}`, {TRUNCATED}" for name in used if name in SELECTED)
-    return f"{table}\n\nMean ± standard error (worst seed). Rates are of a run of a million images.\n\n{keys}\n"
+    changes = "What each remedy changes of the protocol, written for a run of a million images:"
+    return f"{table}\n\n{LEGEND} {changes}\n\n{keys}\n"
 
 
 def recipe(remedy: str) -> str:

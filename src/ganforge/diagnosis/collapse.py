@@ -12,6 +12,9 @@ __all__ = ["check", "healthy", "sick"]
 
 LEAST = 3
 MOVING = 0.5
+WIDE = 1.5  # times as far apart as reals
+FEW_KINDS = "The generator satisfies the discriminator with a few kinds of samples and leaves the rest of the data out."
+SCATTERED = "The generator's samples lie apart from the data, and most of what the data has isn't among them."
 
 
 def check(trace: Trace) -> Finding | None:
@@ -35,7 +38,7 @@ def check(trace: Trace) -> Finding | None:
         certainty(depth(looks, start), len(modes) - start, least=LEAST),
         urgent(trace) or larger(trace) or balanced(trace, "generator") or balanced(trace, "discriminator")
         or calmer(trace) or stabilised(trace) or gentler(trace, "generator"),
-        "The generator satisfies the discriminator with a few kinds of samples and leaves the rest of the data out.",
+        SCATTERED if spread > WIDE else FEW_KINDS,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def check(trace: Trace) -> Finding | None:
         return None
     best = float(own.max())
     if best < HEARD:
-        ticks, excess, remedy = len(own) - start, (HEARD - best) / (HEARD - CHANCE), heard(trace)
+        began, ticks, excess, remedy = 0, len(own) - start, (HEARD - best) / (HEARD - CHANCE), heard(trace)
         evidence = (
             f"D never preferred held-out samples with their own label to the same with another in over {best:.0%} "
         )
@@ -47,7 +47,7 @@ def check(trace: Trace) -> Finding | None:
         start = lasting((fakes < OBEYED) & late, LEAST)
         if start is None:
             return None
-        level = float(fakes[start:].mean())
+        level, began = float(fakes[start:].mean()), lasting(fakes < OBEYED, 1) or 0
         ticks, excess, remedy = len(fakes) - start, (OBEYED - level) / OBEYED, obeyed(trace)
         evidence = (
             f"fakes are of the class that was asked for {max(level, 0.0):.0%} as often above chance as real samples "
@@ -56,7 +56,7 @@ def check(trace: Trace) -> Finding | None:
         meaning = "D knows which label belongs to a sample, and the generator doesn't listen."
     return Finding(
         "labels ignored",
-        int(looks.images[start]),
+        int(looks.images[began]),
         evidence,
         certainty(excess, ticks, least=LEAST),
         urgent(trace) or remedy,

@@ -27,10 +27,8 @@ __all__ = [
     "urgent",
 ]
 
-MOST_RATE = 0.02  # that anyone trains a GAN with under Adam
-ABSURD = 20.0  # times the usual rate, from which on dividing would need too many attempts
+MOST_RATE = {"sgd": 0.2, "adam": 5e-3, "adamw": 5e-3}  # beyond which nobody trains a GAN
 ABOUT = 2.5  # times the usual rate, or as many times less: about as usual
-NEAR = {True: 5.0, False: 20.0}  # times the usual rate, of points and of images: within it, a rate can stay as it is
 APART = 10.0  # times the other's rate, from which on nothing else need be wrong
 FAR = 5.0  # times less than usual, from which on a rate gets nowhere
 FEW = 8  # hidden units in a layer, with which no generator gets anywhere
@@ -74,29 +72,57 @@ def slower(trace: Trace, player: str, factor: float) -> str:
     >>> slower(Trace.of([], recipe=recipe), "generator", 10.0)
     'optimizer.generator.lr={schedule="cosine",start=0.001,end=0.0001,images=9}'
     """
+    return f"optimizer.{player}.lr={divided(trace, player, factor)}"
+
+
+def divided(trace: Trace, player: str, factor: float) -> str:
+    """The value alone."""
     value = trace.setting(f"optimizer.{player}.lr", 2e-4)
     if not isinstance(value, Mapping):
-        return f"optimizer.{player}.lr={toml(float(value) / factor)}"
+        return toml(float(value) / factor)
     scaled: dict[str, Any] = {k: float(v) / factor if k in ("start", "end") else v for k, v in value.items()}
     if "values" in scaled:
         scaled["values"] = [float(v) / factor for v in value["values"]]
-    return f"optimizer.{player}.lr={toml(scaled)}"
+    return toml(scaled)
+
+
+def common(trace: Trace, player: str) -> str:
+    """A usual rate in place of a player's; of both players', where the other's is far from usual too.
+
+    >>> rates = {"generator": {"lr": 0.15}, "discriminator": {"lr": 1e-5}}
+    >>> common(Trace.of([], recipe={"optimizer": rates}), "generator")
+    'optimizer.both.lr=0.0002'
+    """
+    other = OTHER[player]
+    lowest, highest = usual(trace, other) / ABOUT, most(trace, other)
+    both = alike(trace) and not lowest <= rate(trace, other) <= highest
+    whose = "both" if both else player
+    return f"optimizer.{whose}.lr={divided(trace, player, rate(trace, player) / usual(trace, player))}"
+
+
+def alike(trace: Trace) -> bool:
+    """Whether both players have the same optimiser, so that a rate means the same to them."""
+    return len({trace.setting(f"optimizer.{player}.name", "adam") for player in OTHER}) == 1
+
+
+def most(trace: Trace, player: str) -> float:
+    """The highest rate that a game can be played with."""
+    return MOST_RATE.get(trace.setting(f"optimizer.{player}.name", "adam"), math.inf)
 
 
 def sane(trace: Trace, player: str) -> str:
-    """A tenth of a player's learning rate; in place of one that is many times as large as usual the other player's, if
-    that is about usual, else the usual one.
+    """A tenth of a player's learning rate; in place of one beyond all use the other player's, if that is about usual,
+    else the usual one, for both if need be.
 
     >>> sane(Trace.of([], recipe={"optimizer": {"generator": {"lr": 0.15}}}), "generator")
     'optimizer.generator.lr=0.0002'
     """
-    mine, wanted, other = rate(trace, player), usual(trace, player), OTHER[player]
-    if mine <= ABSURD * wanted:
+    if rate(trace, player) <= most(trace, player):
         return slower(trace, player, 10.0)
-    kinds = {trace.setting(f"optimizer.{p}.name", "adam") for p in OTHER}
-    theirs = rate(trace, other)
-    alike = len(kinds) == 1 and wanted / ABOUT <= theirs <= ABOUT * wanted
-    return slower(trace, player, mine / (theirs if alike else wanted))
+    wanted, theirs = usual(trace, player), rate(trace, OTHER[player])
+    if alike(trace) and wanted / ABOUT <= theirs <= ABOUT * wanted:
+        return equal(trace, player, OTHER[player])
+    return common(trace, player)
 
 
 def urgent(trace: Trace) -> str | None:
@@ -105,9 +131,8 @@ def urgent(trace: Trace) -> str | None:
     free = trace.setting("objective.name") == "wasserstein" and trace.setting("discriminator.norm") != "spectral"
     if free and not trace.setting("penalties", {}) and trace.setting("discriminator.name") != "lipschitz":
         return stabilised(trace)
-    player = max(("discriminator", "generator"), key=lambda player: rate(trace, player))
-    adam = trace.setting(f"optimizer.{player}.name", "adam") != "sgd"
-    return sane(trace, player) if adam and rate(trace, player) > MOST_RATE else larger(trace)
+    player = fastest(trace)
+    return sane(trace, player) if rate(trace, player) > most(trace, player) else larger(trace)
 
 
 def fastest(trace: Trace) -> str:
@@ -117,14 +142,14 @@ def fastest(trace: Trace) -> str:
 
 def balanced(trace: Trace, player: str, *, least: float = 1.5) -> str | None:
     """Rates brought together, where this player's is so many times the other's: whichever is further from a usual one
-    becomes the other's if games are played with that, and a usual one else."""
+    becomes the other's if games are played with that; else both become usual."""
     other = OTHER[player]
     if not rate(trace, player) > least * rate(trace, other) > 0:
         return None
     odd, even = (player, other) if strange(trace, player) >= strange(trace, other) else (other, player)
-    if usual(trace, even) / ABOUT <= rate(trace, even) <= near(trace) * usual(trace, even):
+    if usual(trace, even) / ABOUT <= rate(trace, even) <= most(trace, even):
         return equal(trace, odd, even)
-    return slower(trace, odd, rate(trace, odd) / usual(trace, odd))
+    return common(trace, odd)
 
 
 def strange(trace: Trace, player: str) -> float:
@@ -132,16 +157,12 @@ def strange(trace: Trace, player: str) -> float:
     return abs(math.log(rate(trace, player) / usual(trace, player)))
 
 
-def near(trace: Trace) -> float:
-    """How many times a usual rate a game of such samples can be played with."""
-    return NEAR[trace.setting("discriminator.name") in POINTS]
-
-
 def gentler(trace: Trace, player: str) -> str:
     """What is left when all else was tried: a quarter of a player's rate, or a usual one where it is far from that."""
     mine, wanted = rate(trace, player), usual(trace, player)
-    far = 0 < mine < wanted / FAR or mine > near(trace) * wanted
-    return slower(trace, player, mine / wanted if far else 4.0)
+    if 0 < mine < wanted / FAR or mine > most(trace, player):
+        return common(trace, player)
+    return slower(trace, player, 4.0)
 
 
 def equal(trace: Trace, player: str, other: str) -> str:
@@ -179,11 +200,9 @@ def stabilised(trace: Trace) -> str | None:
 
 
 def calmer(trace: Trace) -> str | None:
-    """No momentum for the generator, then none for D, where Adam has more of it than GANs are played with."""
-    for player in ("generator", "discriminator"):
-        if float(trace.setting(f"optimizer.{player}.beta1", 0.0) or 0.0) > 0.5:
-            return f"optimizer.{player}.beta1=0.0"
-    return None
+    """No momentum for whoever has more of it than GANs are played with under Adam."""
+    moved = [p for p in OTHER if float(trace.setting(f"optimizer.{p}.beta1", 0.0) or 0.0) > 0.5]
+    return f"optimizer.{'both' if len(moved) > 1 else moved[0]}.beta1=0.0" if moved else None
 
 
 def faster(trace: Trace) -> str | None:

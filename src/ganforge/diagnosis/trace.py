@@ -88,6 +88,8 @@ def read_trace(path: Path) -> Trace:
     Raises:
         CheckpointError: if it is none, or a line of it is altered.
     """
+    if not path.exists():
+        raise CheckpointError(f"there is no {path}: name the folder of a run, the one that --out named.")
     if not (path / "recipe.toml").is_file():
         raise CheckpointError(f"{path} is no run, it holds no recipe.toml: name the folder that --out named.")
     try:

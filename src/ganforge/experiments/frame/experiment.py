@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ganforge import experiments
 from ganforge.errors import RecipeError
 from ganforge.experiments.frame.plots import style
-from ganforge.recipe import nearest, plain, toml_value, validated
+from ganforge.keys import toml_value
+from ganforge.recipe import nearest, plain, validated
 from ganforge.sections import tunable
 
 if TYPE_CHECKING:
