@@ -132,7 +132,7 @@ def test_a_setting_of_both_players_is_each_players_where_it_has_none_of_its_own(
     parts = resolve(override(recipe, ["optimizer.both.lr=2e-4", "optimizer.discriminator.beta1=0.9"]))
     assert [parts[f"optimizer.{p}"].values["lr"] for p in ("generator", "discriminator")] == [2e-4, 2e-4]
     assert [parts[f"optimizer.{p}"].values["beta1"] for p in ("generator", "discriminator")] == [0.0, 0.9]
-    with pytest.raises(RecipeError, match=r"optimizer\.both = 3: it is a table|optimizer\.generator\.name: there is no 3"):
+    with pytest.raises(RecipeError, match=r"optimizer\.generator\.name: there is no 3"):
         resolve(override(recipe, ["optimizer.both=3"]))
 
 
