@@ -98,7 +98,8 @@ def test_a_sick_run_has_findings_with_a_remedy_in_the_folder_the_report_and_the_
     words = " ".join(result.stdout.split())
     assert "mode collapse" in words
     lines = result.stdout.splitlines()
-    above = lines[lines.index(f"  ganforge train {sick}/recipe.toml optimizer.both.lr=0.001") - 1]
+    command = f'  ganforge train {sick}/recipe.toml \'optimizer.both.lr={{schedule="cosine",start=0.001,end=0.0001,'
+    above = lines[next(n for n, line in enumerate(lines) if line.startswith(command)) - 1]
     assert above.startswith("  against ")
     assert "mode collapse" in above
     record = json.loads(doctor(sick, "--json").stdout)

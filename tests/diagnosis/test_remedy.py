@@ -102,6 +102,15 @@ def test_absurd_rates_become_usual_ones(optimizer: dict[str, Any], network: str,
     assert sane(trace({"lr": 1e-3}, optimizer, network), "discriminator") == f"optimizer.discriminator.lr={rate}"
 
 
+def test_a_usual_rate_of_points_comes_to_rest_at_the_end_of_the_run() -> None:
+    still = {"train": {"images": 9}, "discriminator": {"name": "points"}, "optimizer": {"generator": {"lr": 0.15}}}
+    remedy = 'optimizer.both.lr={schedule="cosine",start=0.001,end=0.0001,images=9}'
+    assert sane(Trace.of([], recipe=still), "generator") == remedy
+    for network, usual in (("mlp", "0.001"), ("dcgan", "0.0002")):
+        images = still | {"discriminator": {"name": network}}
+        assert sane(Trace.of([], recipe=images), "generator").endswith(f".lr={usual}")
+
+
 def test_an_absurd_rate_becomes_the_others_where_that_is_about_usual() -> None:
     assert sane(trace({"lr": 2e-3}, {"lr": 1e18}), "discriminator") == "optimizer.discriminator.lr=0.002"
     assert sane(trace({"lr": 2e-2}, {"lr": 1e18}), "discriminator") == "optimizer.both.lr=0.001"

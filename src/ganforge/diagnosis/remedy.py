@@ -32,6 +32,7 @@ ABOUT = 2.5  # times the usual rate, or as many times less: about as usual
 APART = 10.0  # times the other's rate, from which on nothing else need be wrong
 FAR = 5.0  # times less than usual, from which on a rate gets nowhere
 FEW = 8  # hidden units in a layer, with which no generator gets anywhere
+DENSE = {"mlp"}  # discriminators of images without convolutions
 POINTS = {"points", "pacgan", "lipschitz", "affine"}  # discriminators of points, whose units are the data's own
 OTHER = {"generator": "discriminator", "discriminator": "generator"}
 MIXING = {"batch"}  # norms with which a gradient penalty means nothing
@@ -47,12 +48,12 @@ def rate(trace: Trace, player: str) -> float:
 
 
 def usual(trace: Trace, player: str) -> float:
-    """The learning rate that a game like this one is commonly played with: of points, and where R1 bounds D's slope
-    (Karras et al. 2020, arXiv:1912.04958: 2e-3), larger than DCGAN's."""
+    """The learning rate that a game like this one comes out well with: larger than DCGAN's for networks without
+    convolutions, and where R1 bounds D's slope (Karras et al. 2020, arXiv:1912.04958: 2e-3)."""
     if trace.setting(f"optimizer.{player}.name", "adam") == "sgd":
         return 1e-2
     bounded = "r1" in trace.setting("penalties", {})
-    return 1e-3 if bounded or trace.setting("discriminator.name") in POINTS else 2e-4
+    return 1e-3 if bounded or trace.setting("discriminator.name") in POINTS | DENSE else 2e-4
 
 
 def toml(value: Any) -> str:
@@ -89,6 +90,8 @@ def divided(trace: Trace, player: str, factor: float) -> str:
 def common(trace: Trace, player: str) -> str:
     """A usual rate in place of a player's; of both players', where the other's is far from usual too.
 
+    Of points one that falls to a tenth over the run, in place of one that stood still: with that they come to rest.
+
     >>> rates = {"generator": {"lr": 0.15}, "discriminator": {"lr": 1e-5}}
     >>> common(Trace.of([], recipe={"optimizer": rates}), "generator")
     'optimizer.both.lr=0.0002'
@@ -97,7 +100,11 @@ def common(trace: Trace, player: str) -> str:
     lowest, highest = usual(trace, other) / ABOUT, most(trace, other)
     both = alike(trace) and not lowest <= rate(trace, other) <= highest
     whose = "both" if both else player
-    return f"optimizer.{whose}.lr={divided(trace, player, rate(trace, player) / usual(trace, player))}"
+    wanted, constant = usual(trace, player), not isinstance(trace.setting(f"optimizer.{player}.lr"), Mapping)
+    if constant and trace.setting("discriminator.name") in POINTS and (images := trace.setting("train.images")):
+        falling = {"schedule": "cosine", "start": wanted, "end": wanted / 10, "images": images}
+        return f"optimizer.{whose}.lr={toml(falling)}"
+    return f"optimizer.{whose}.lr={divided(trace, player, rate(trace, player) / wanted)}"
 
 
 def alike(trace: Trace) -> bool:
