@@ -46,6 +46,7 @@ __all__ = [
     "planned",
     "read",
     "summary",
+    "written",
 ]
 
 Progress = Callable[[float], None]
@@ -117,6 +118,7 @@ def calm(grid: float) -> tuple[Setting, ...]:
 
 GAMMA = {"ring": 0.003, "grid": 0.03}
 EACH = {"ring": 0.001, "grid": 0.03}  # of two penalties
+BATCH = {"ring": 100, "grid": 400}  # a batch's statistics move 25 modes more than 8
 
 NOISE = falling(
     "augment.instance_noise.sigma", "exponential", {"ring": 0.3, "grid": 1.0}, {"ring": 0.003, "grid": 0.01}
@@ -132,6 +134,11 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
     "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(1e-3)),
     "relativistic_r1_r2": (
         "objective=relativistic_pairing", penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(2e-3),
+        lambda images, name: f"train.batch={of(name, BATCH)}",
+    ),
+    "zero_gp": (
+        lambda images, name: f"penalties.gradient_penalty={{weight={of(name, EACH)}, target=0.0, every=2}}",
+        *calm(1e-3),
     ),
 }  # fmt: skip
 """Name -> what it changes of the protocol's recipe."""
@@ -209,6 +216,11 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
+def written(remedy: str, name: str, images: int) -> list[str]:
+    """What a remedy changes of the recipe, for a run of so many images on a set."""
+    return [s if isinstance(s, str) else s(images, name) for s in REMEDIES[remedy]]
+
+
 def planned(remedy: str, name: str, *, steps: int, seed: int, seeds: int, settings: Iterable[str] = ()) -> Plan:
     """A remedy's recipe, for so many games side by side.
 
@@ -220,9 +232,9 @@ def planned(remedy: str, name: str, *, steps: int, seed: int, seeds: int, settin
         raise RecipeError(f"there is no remedy {remedy!r}; there are: {', '.join((*REMEDIES, *SELECTED))}")
     if name not in SETS:
         raise RecipeError(f"there is no set {name!r}; there are: {', '.join(SETS)}")
-    given = dict(s.split("=", 1) for s in REMEDIES[remedy] if isinstance(s, str))
+    given = dict(setting.split("=", 1) for setting in written(remedy, name, 1))
     images = steps * int(given.get("train.batch", 100)) * int(given.get("train.d_steps", 1))
-    keys = [s if isinstance(s, str) else s(images, name) for s in REMEDIES[remedy]]
+    keys = written(remedy, name, images)
     run = (f"train.images={images}", f"train.tick={images}", f"train.seed={seed}", f"train.seeds={seeds}")
     return build(override(Recipe(remedy, {}), [f"data={name}", *PROTOCOL, *keys, *run, *settings]))
 

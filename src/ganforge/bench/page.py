@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ganforge.bench.modes import PUBLISHED, REMEDIES, SELECTED, SETS
+from ganforge.bench.modes import PUBLISHED, REMEDIES, SELECTED, SETS, written
 
 __all__ = ["COLUMNS", "LEGEND", "cells", "markdown", "published"]
 
@@ -55,7 +55,7 @@ def markdown(lines: Iterable[Mapping[str, Any]]) -> str:
 
 def recipe(remedy: str) -> str:
     """The keys of a remedy, for a run of a million images; set by set where they differ."""
-    by_set = {name: [s if isinstance(s, str) else s(1_000_000, name) for s in REMEDIES[remedy]] for name in SETS}
+    by_set = {name: written(remedy, name, 1_000_000) for name in SETS}
     first, *others = by_set.values()
     if all(keys == first for keys in others):
         return code(first)
