@@ -134,7 +134,7 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
     "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(1e-3)),
     "relativistic_r1_r2": (
         "objective=relativistic_pairing", penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(2e-3),
-        lambda images, name: f"train.batch={of(name, BATCH)}",
+        lambda images, name: f"train.batch={BATCH[name]}",
     ),
     "zero_gp": (
         lambda images, name: f"penalties.gradient_penalty={{weight={of(name, EACH)}, target=0.0, every=2}}",
