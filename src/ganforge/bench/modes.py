@@ -118,7 +118,6 @@ def calm(grid: float) -> tuple[Setting, ...]:
 
 GAMMA = {"ring": 0.003, "grid": 0.03}
 EACH = {"ring": 0.001, "grid": 0.03}  # of two penalties
-BATCH = {"ring": 100, "grid": 400}  # a batch's statistics move 25 modes more than 8
 
 NOISE = falling(
     "augment.instance_noise.sigma", "exponential", {"ring": 0.3, "grid": 1.0}, {"ring": 0.003, "grid": 0.01}
@@ -134,7 +133,6 @@ REMEDIES: dict[str, tuple[Setting, ...]] = {
     "r1_r2": (penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(1e-3)),
     "relativistic_r1_r2": (
         "objective=relativistic_pairing", penalty("r1", EACH, 2), penalty("r2", EACH, 2), *calm(2e-3),
-        lambda images, name: f"train.batch={BATCH[name]}",
     ),
     "zero_gp": (
         lambda images, name: f"penalties.gradient_penalty={{weight={of(name, EACH)}, target=0.0, every=2}}",
