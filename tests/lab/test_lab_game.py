@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganforge.errors import RecipeError
+from ganforge.keys import each, toml_value
 from ganforge.lab.catalogue import catalogue, changes
 from ganforge.lab.frames import frame, read_frame
 from ganforge.lab.instruments import INSTRUMENTS, Room
@@ -234,9 +235,21 @@ def test_the_doctor_is_heard_and_its_remedy_can_be_applied() -> None:
         found = [m for m in say(at, kind="step", what="both", count=20) if m["kind"] == "finding"]
     assert found, "a discriminator two hundred times as fast, against a loss that saturates, is a finding"
     state = say(at, kind="set", settings=[found[0]["remedy"]])[0]
-    key, value = found[0]["remedy"].split("=")
+    key, value = found[0]["remedy"].split("=", 1)
     values = state["values"]
-    assert str(values[key] if key in values else values[f"{key}.name"]) == value
+    for one in each(key):
+        assert (values[one] if one in values else values[f"{one}.name"]) == toml_value(value)
+
+
+def test_a_schedule_is_played_and_one_beyond_the_lab_is_refused() -> None:
+    at = seat([])
+    falling = {"schedule": "cosine", "start": 1e-3, "end": 1e-4, "images": 100_000}
+    setting = "optimizer.both.lr={schedule='cosine',start=1e-3,end=1e-4,images=100000}"
+    values = say(at, kind="set", settings=[setting])[0]["values"]
+    assert values["optimizer.generator.lr"] == values["optimizer.discriminator.lr"] == falling
+    say(at, kind="step", what="both", count=1)
+    with pytest.raises(RecipeError, match=r"optimizer\.generator\.lr = {schedule = .*: the lab goes up to 1e"):
+        say(at, kind="set", settings=[setting.replace("1e-3", "1e31")])
 
 
 @pytest.mark.parametrize("event", [[1, "set", "lr"], [1, "generator", "x"], [1, "discriminator", "9" * 4000]])

@@ -11,7 +11,7 @@ from ganforge.errors import RecipeError
 from ganforge.objectives import OBJECTIVES
 from ganforge.optimizers import OPTIMIZERS
 from ganforge.penalties import PENALTIES
-from ganforge.recipe import Recipe, override, resolve
+from ganforge.recipe import Recipe, literal, override, plain, resolve
 from ganforge.schedules import Schedule
 from ganforge.terms import TERMS
 
@@ -169,9 +169,9 @@ def beyond(key: str, value: Any) -> list[str]:
         if key.endswith("hidden") and max(value) > WIDEST:
             return [f"{key} = {list(value)}: the lab's layers have up to {WIDEST} units; use `ganforge train`"]
     fixed = (value,) if isinstance(value, int | float) else ()
-    numbers: tuple[float, ...] = value.extremes if isinstance(value, Schedule) else fixed  # type: ignore[attr-defined]
+    numbers: tuple[float, ...] = value.curve.extremes if isinstance(value, Schedule) else fixed
     if key in MOST and any(number > MOST[key] for number in numbers):
-        return [f"{key} = {value}: the lab goes up to {MOST[key]:g}; train it with `ganforge train`"]
+        return [f"{key} = {literal(plain(value))}: the lab goes up to {MOST[key]:g}; train it with `ganforge train`"]
     if key in LEAST and any(number < LEAST[key] for number in numbers):
-        return [f"{key} = {value}: the lab needs {LEAST[key]:g} or more"]
+        return [f"{key} = {literal(plain(value))}: the lab needs {LEAST[key]:g} or more"]
     return []
