@@ -14,8 +14,8 @@ is; which ones a failure brings about is in the rows.
 
 A case says what makes a game fail (or what else a healthy one may have). All around it, data, networks, batch and
 learning rates, is drawn by the seed, so no two runs play the same recipe. The doctor's thresholds and remedies were
-tuned on other seeds, with such draws on 110 to 115; those here begin at 2000. Remedies were changed once more after a look
-at healed games of these, so healing was measured on 3000 and up: `--first 3000`, without `--heal` and with it.
+tuned on other seeds, with such draws on 110 to 115; those here begin at 2000. Remedies were changed once more after
+a look at healed games of these, so healing was measured on 3000 and up: `--first 3000`, without `--heal` and with it.
 """
 
 import argparse
